@@ -1,0 +1,1 @@
+//! HTTP with Prometheus' http_config; an Alertmanager cluster; Prometheus.

@@ -1,0 +1,1 @@
+//! Flags, file and environment into option structs.

@@ -1,0 +1,1 @@
+//! Drives runs: performs effects, journals facts before believing them.

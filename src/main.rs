@@ -1,0 +1,2 @@
+//! A door, not a room: the program is [`amflow::cli`].
+fn main() {}

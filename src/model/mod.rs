@@ -1,0 +1,1 @@
+//! Alerts, labels, fingerprints, matchers, silences, payloads: Alertmanager's world as values.

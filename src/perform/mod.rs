@@ -1,0 +1,1 @@
+//! Does effects for real: processes and HTTP requests.

@@ -1,0 +1,1 @@
+//! What people write: trigger and steps, parsed into checked types once.

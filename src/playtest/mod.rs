@@ -1,0 +1,1 @@
+//! Scripted performer and jumping clock: the engine without a world.

@@ -1,0 +1,1 @@
+//! Where journals, episodes, claims and gates live.

@@ -1,0 +1,1 @@
+//! Source files, spans, positions, diagnostics: what is said about what people wrote.
