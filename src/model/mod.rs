@@ -1,1 +1,37 @@
-//! Alerts, labels, fingerprints, matchers, silences, payloads: Alertmanager's world as values.
+//! Alertmanager's world as values: alerts, labels, matchers, silences, and how they are read.
+//!
+//! Main types: [`Alert`], [`LabelSet`], [`Matcher`], [`MatcherIndex`], [`PayloadReader`].
+//!
+//! ```
+//! use amflow::model::{LabelSet, MatcherSyntax, parse_list};
+//!
+//! let matchers = parse_list(r#"alertname = DiskFull, mountpoint =~ "/|/var.*""#, MatcherSyntax::default())?.matchers;
+//! let labels = LabelSet::from([("alertname", "DiskFull"), ("mountpoint", "/var/log")]);
+//! assert!(matchers.iter().all(|matcher| matcher.matches(&labels)));
+//! # Ok::<(), amflow::model::MatcherError>(())
+//! ```
+
+pub mod alert;
+pub mod duration;
+pub mod fingerprint;
+pub mod id;
+pub mod labels;
+pub mod matcher;
+pub mod regex;
+pub mod secret;
+pub mod silence;
+pub mod time;
+
+pub use alert::{Alert, AlertStatus, EpisodeKey, STATE_LABEL};
+pub use duration::{
+    DurationError, DurationRange, Rate, format_duration, parse_duration, parse_duration_range, parse_rate,
+};
+pub use fingerprint::Fingerprint;
+pub use id::{BadId, PlaybookName, RunId, Scope, StepId};
+pub use labels::{LabelSet, Labels};
+pub use matcher::{
+    MatchOp, Matcher, MatcherError, MatcherSyntax, MatcherWarning, Parsed, parse_list, parse_one,
+};
+pub use regex::{Pattern, RegexError};
+pub use secret::Secret;
+pub use silence::{PostableAlert, PostableSilence, Silence, SilenceId, SilenceState};
