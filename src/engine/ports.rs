@@ -1,0 +1,558 @@
+//! The ports of the engine: [`Store`], [`Performer`], [`Clock`], [`Reporter`]. Adapters implement them.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::run::{
+    Change, Closed, GateAsk, GateChange, GateState, RunEvent, RunStatus, Signal, Stamped, TriggerStatus,
+};
+use crate::step::{Effect, Reply};
+
+/// A boxed future, so that ports can be trait objects.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The wall clock, and timers on it. The only way to learn the time.
+pub trait Clock: Send + Sync {
+    /// Returns the present.
+    fn now(&self) -> Timestamp;
+    /// Waits until then; returns at once when it is past.
+    fn sleep_until(&self, until: Timestamp) -> Answer<'_, ()>;
+}
+
+/// One effect to be performed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The run.
+    pub run: String,
+    /// The step's path, or the hold's id.
+    pub path: String,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// What to do.
+    pub effect: Effect,
+}
+
+impl Call {
+    /// Returns the mark that a command carries as `AMFLOW_ATTEMPT`, by which recovery finds it.
+    pub fn mark(&self) -> String {
+        format!("{}/{}#{}", self.run, self.path, self.attempt)
+    }
+}
+
+/// Does effects.
+pub trait Performer: Send + Sync {
+    /// Performs one effect. Never fails: what goes wrong is a reply.
+    ///
+    /// `limit` is monotonic time; `stop` ends it early (TERM, then KILL for a process group).
+    fn perform<'a>(
+        &'a self,
+        call: &'a Call,
+        limit: Duration,
+        stop: &'a CancellationToken,
+    ) -> Answer<'a, Reply>;
+
+    /// Finds the processes that attempts of these runs left behind (a process of ours that was
+    /// killed could not end them), ends them whole, and returns the marks of those found.
+    fn end_survivors<'a>(&'a self, runs: &'a [String]) -> Answer<'a, Vec<String>>;
+}
+
+/// Sees every event of every run, once it is durable. Never slows the engine: it must not block.
+pub trait Reporter: Send + Sync {
+    /// A run's event was recorded.
+    fn event(&self, run: &RunHeader, event: &Stamped);
+    /// Something for people that is no event: a lost lease, a peer that does not answer.
+    fn notice(&self, text: &str);
+}
+
+/// What listings and reporters show of a run without its journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunHeader {
+    /// The run's id.
+    pub run: String,
+    /// The playbook's name.
+    pub playbook: String,
+    /// Digest of the playbook's text.
+    pub digest: String,
+    /// For which state of the alert it was started.
+    pub trigger: TriggerStatus,
+    /// The target: the group's labels, or the alert's name and labels, for people.
+    pub target: String,
+    /// Labels of the oldest alert.
+    pub labels: BTreeMap<String, String>,
+    /// The scope of its alerts.
+    pub scope: String,
+}
+
+/// An episode: one firing of one alert.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct EpisodeKey {
+    /// Whose alert it is.
+    pub scope: String,
+    /// The alert's fingerprint, 16 hex digits.
+    pub fingerprint: String,
+    /// The episode's first startsAt, in milliseconds since the epoch.
+    pub starts_at_ms: i64,
+}
+
+/// What a delivery says of one alert.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// Whose alert it is.
+    pub scope: String,
+    /// The alert's fingerprint, 16 hex digits.
+    pub fingerprint: String,
+    /// Its startsAt, truncated to milliseconds.
+    pub starts_at: Timestamp,
+    /// Its endsAt (a lease while it fires).
+    pub ends_at: Option<Timestamp>,
+    /// Whether it fires.
+    pub firing: bool,
+}
+
+/// The episode that an observation belongs to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Episode {
+    /// Its key; differs from the observation's startsAt when that shifted within the episode.
+    pub key: EpisodeKey,
+    /// When it was last known to fire.
+    pub last_firing: Option<Timestamp>,
+    /// The last endsAt seen.
+    pub ends_at: Option<Timestamp>,
+    /// When it was said to be over.
+    pub closed_at: Option<Timestamp>,
+    /// Claims on it: playbook and status, to the run that made them.
+    pub claims: Vec<Claim>,
+}
+
+/// The durable fact that a playbook has taken an episode.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The playbook.
+    pub playbook: String,
+    /// For which state.
+    pub trigger: TriggerStatus,
+    /// The run that took it.
+    pub run: String,
+}
+
+/// A process that holds leases.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Owner {
+    /// The host's boot id: a pid means nothing after a reboot.
+    pub boot_id: String,
+    /// Process id.
+    pub pid: u32,
+    /// The process's start time in clock ticks since boot, as /proc has it: a pid can be used again.
+    pub start_time: u64,
+}
+
+/// A hold on a run by a process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lease {
+    /// The run.
+    pub run: String,
+    /// Grows with each taking: a process which lost the lease cannot write.
+    pub epoch: u64,
+    /// The journal's length as of the taking.
+    pub seq: u64,
+}
+
+/// What admission asks of the store for one run, to be granted or refused as a whole.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The run to be.
+    pub header: RunHeader,
+    /// Episodes to claim. Those that are claimed already are left out; with none left it is refused.
+    pub episodes: Vec<EpisodeKey>,
+    /// Limits to pass.
+    pub gates: Vec<GateAsk>,
+    /// The concurrency key, when the playbook has one.
+    pub key: Option<KeyAsk>,
+    /// The playbook's text as compiled: kept under its digest.
+    pub text: Arc<str>,
+    /// First events; `RunStarted` first.
+    pub events: Vec<RunEvent>,
+}
+
+/// A concurrency key that a run needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyAsk {
+    /// The rendered key.
+    pub key: String,
+    /// What to do when another run holds it.
+    pub when_busy: WhenBusy,
+}
+
+/// What a run does when another one holds its concurrency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenBusy {
+    /// Waits its turn: first come, first served.
+    Queue,
+    /// Does not start; comes back later.
+    Skip,
+    /// Cancels the holder and takes its place.
+    Restart,
+}
+
+/// What became of an [`Ask`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Admitted {
+    /// It started; with a concurrency key that is taken it is queued (`granted` false).
+    Started {
+        /// The lease on it.
+        lease: Lease,
+        /// Episodes that were claimed (those of the ask that nobody had).
+        episodes: Vec<EpisodeKey>,
+        /// Whether it holds its concurrency key (or needs none).
+        granted: bool,
+        /// The events as recorded.
+        events: Vec<Stamped>,
+    },
+    /// Every episode is claimed already; one of the runs that has one.
+    Claimed {
+        /// The run that has it.
+        run: String,
+    },
+    /// A gate is closed.
+    Later(Closed),
+}
+
+/// A run taken by this process, with all that is known of it.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// The lease on it.
+    pub lease: Lease,
+    /// Its header.
+    pub header: RunHeader,
+    /// The text of its playbook.
+    pub text: Arc<str>,
+    /// Its journal.
+    pub journal: Vec<Stamped>,
+    /// Whether it was taken from an owner that is gone (as opposed to parked by its owner).
+    pub orphaned: bool,
+    /// Signals not yet in its journal.
+    pub signals: Vec<Signal>,
+    /// Whether it holds its concurrency key (or needs none).
+    pub granted: bool,
+}
+
+/// What was put off, and is offered again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Later {
+    /// The playbook.
+    pub playbook: String,
+    /// The target, for one row a target.
+    pub target: String,
+    /// For which state.
+    pub trigger: TriggerStatus,
+    /// Whose alerts these are.
+    pub scope: String,
+    /// The alerts, in the shape of API v2.
+    pub alerts: Vec<Value>,
+    /// Why.
+    pub closed: Closed,
+    /// When it was first put off.
+    pub since: Timestamp,
+}
+
+/// One line of a listing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// What it is.
+    #[serde(flatten)]
+    pub header: RunHeader,
+    /// Its status.
+    pub status: RunStatus,
+    /// Why, when it is over or waits.
+    pub reason: String,
+    /// When it was admitted.
+    pub started_at: Timestamp,
+    /// When its last event was recorded.
+    pub updated_at: Timestamp,
+    /// When it goes on by itself.
+    pub due: Option<Timestamp>,
+    /// The process that works on it.
+    pub owner: Option<Owner>,
+}
+
+/// Which runs to list.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// Only these statuses; empty: all.
+    pub statuses: Vec<RunStatus>,
+    /// Only this playbook.
+    pub playbook: Option<String>,
+    /// Only runs started at or after this.
+    pub since: Option<Timestamp>,
+    /// Only runs started before this.
+    pub until: Option<Timestamp>,
+    /// Only ids that begin so.
+    pub id_prefix: Option<String>,
+    /// At most so many, newest first; 0: all.
+    pub limit: usize,
+}
+
+/// Which unfinished runs a process takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Take {
+    /// Those that are due, and those whose owner is gone.
+    Due,
+    /// These, due or not.
+    These(Vec<String>),
+}
+
+/// How a run is left by the process that worked on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parking {
+    /// Goes on then; `None`: when a signal comes.
+    pub until: Option<Timestamp>,
+    /// `Waiting` or `Queued`.
+    pub status: RunStatus,
+    /// For listings.
+    pub reason: String,
+}
+
+/// What the store could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process took the run over: nothing was written.
+    #[error("run {run} was taken over by another process")]
+    Fenced {
+        /// The run.
+        run: String,
+    },
+    /// No such run.
+    #[error("no run `{run}` in {store}")]
+    NoSuchRun {
+        /// What was asked for.
+        run: String,
+        /// The store's place.
+        store: String,
+    },
+    /// The store cannot be opened.
+    #[error("cannot open the store {path}: {reason}")]
+    Open {
+        /// Its place.
+        path: String,
+        /// Why, and how to mend it.
+        reason: String,
+    },
+    /// The store was written by a later version.
+    #[error("the store {path} has version {found}, this amflow knows up to {known}: use the newer amflow")]
+    Version {
+        /// Its place.
+        path: String,
+        /// Its version.
+        found: u32,
+        /// What is known.
+        known: u32,
+    },
+    /// Another process kept it locked for too long.
+    #[error("the store {path} is busy: another process has held its lock for {waited:?}")]
+    Busy {
+        /// Its place.
+        path: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The disk is full, or a limit on file size was met.
+    #[error("the store {path} cannot grow: {reason}")]
+    Full {
+        /// Its place.
+        path: String,
+        /// As the system says it.
+        reason: String,
+    },
+    /// Anything else.
+    #[error("the store {path} failed to {what}: {reason}")]
+    Failed {
+        /// Its place.
+        path: String,
+        /// What was tried.
+        what: &'static str,
+        /// As SQLite says it.
+        reason: String,
+    },
+}
+
+/// Where journals, episodes, claims and gates live. Every method is one transaction; concurrent
+/// calls of one process share commits. `now` is the caller's clock.
+pub trait Store: Send + Sync {
+    /// Returns where it is, for people.
+    fn place(&self) -> String;
+
+    /// Records what a delivery says and returns the episode of each observation, in order.
+    ///
+    /// A startsAt before the last moment at which the open episode was known to fire belongs to it.
+    fn observe(&self, seen: Vec<Observation>, now: Timestamp)
+    -> Answer<'_, Result<Vec<Episode>, StoreError>>;
+
+    /// The same without recording anything, for `plan`.
+    fn preview_episodes(
+        &self,
+        seen: Vec<Observation>,
+        now: Timestamp,
+    ) -> Answer<'_, Result<Vec<Episode>, StoreError>>;
+
+    /// Admits runs: claims, gates, key and first events in one commit, each ask as a whole, in order.
+    fn admit(
+        &self,
+        asks: Vec<Ask>,
+        owner: Owner,
+        now: Timestamp,
+    ) -> Answer<'_, Result<Vec<Admitted>, StoreError>>;
+
+    /// What `admit` would answer, without changing anything (leases are made up).
+    fn preview(&self, asks: Vec<Ask>, now: Timestamp) -> Answer<'_, Result<Vec<Admitted>, StoreError>>;
+
+    /// Appends events to a run's journal and changes gates, fenced by the lease; a final event frees
+    /// the run's concurrency key for the next in the queue.
+    fn append(
+        &self,
+        lease: Lease,
+        events: Vec<RunEvent>,
+        gates: Vec<GateChange>,
+        now: Timestamp,
+    ) -> Answer<'_, Result<Vec<Stamped>, StoreError>>;
+
+    /// Takes unfinished runs. A run is taken only when it is parked, when its lease expired, or when
+    /// its owner was on this host and is gone (which `is_alive` tells).
+    fn take(
+        &self,
+        which: Take,
+        max: usize,
+        owner: Owner,
+        is_alive: Arc<dyn Fn(&Owner) -> bool + Send + Sync>,
+        now: Timestamp,
+    ) -> Answer<'_, Result<Vec<Taken>, StoreError>>;
+
+    /// Renews leases; returns for each the signals not yet taken and whether its key was granted;
+    /// a lease that was lost is an error in its place.
+    fn renew(
+        &self,
+        leases: Vec<Lease>,
+        now: Timestamp,
+    ) -> Answer<'_, Result<Vec<Result<Renewed, StoreError>>, StoreError>>;
+
+    /// Gives a run up until it is due; ends the lease.
+    fn park(&self, lease: Lease, parking: Parking, now: Timestamp) -> Answer<'_, Result<(), StoreError>>;
+
+    /// Leaves a signal for a run, and makes it due.
+    fn signal(&self, run: String, signal: Signal, now: Timestamp) -> Answer<'_, Result<(), StoreError>>;
+
+    /// Returns a run's header, text and journal, for reading only.
+    fn read(&self, run: String) -> Answer<'_, Result<(RunSummary, Arc<str>, Vec<Stamped>), StoreError>>;
+
+    /// Lists runs, newest first.
+    fn list(&self, filter: RunFilter) -> Answer<'_, Result<Vec<RunSummary>, StoreError>>;
+
+    /// Stores what was put off, one row a playbook, scope and target; keeps the first `since`.
+    fn put_later(&self, later: Vec<Later>) -> Answer<'_, Result<(), StoreError>>;
+
+    /// Returns what was put off, oldest first; `due` only what may pass by now (no `until`, or it is past).
+    fn later(&self, due: Option<Timestamp>) -> Answer<'_, Result<Vec<Later>, StoreError>>;
+
+    /// Drops what was put off for these (playbook, scope, target).
+    fn drop_later(&self, keys: Vec<(String, String, String)>) -> Answer<'_, Result<(), StoreError>>;
+
+    /// Returns gates whose key begins so.
+    fn gates(&self, prefix: String) -> Answer<'_, Result<Vec<(String, GateState)>, StoreError>>;
+
+    /// Changes gates by hand (pause, unpause, reset).
+    fn change_gates(
+        &self,
+        changes: Vec<GateChange>,
+        now: Timestamp,
+    ) -> Answer<'_, Result<Vec<GateState>, StoreError>>;
+
+    /// Returns open failures that were raised as alerts (`sync.on_failure`), to be posted again or resolved.
+    fn raised(&self) -> Answer<'_, Result<Vec<Raised>, StoreError>>;
+
+    /// Adds, replaces (same id) or removes raised alerts.
+    fn put_raised(&self, add: Vec<Raised>, remove: Vec<String>) -> Answer<'_, Result<(), StoreError>>;
+
+    /// Deletes finished runs whose last event is before then (claims stay while their episode is
+    /// open), and returns how many runs went; with `dry_run` only counts.
+    fn prune(&self, before: Timestamp, dry_run: bool) -> Answer<'_, Result<u64, StoreError>>;
+}
+
+/// An alert of amflow's own that stands in Alertmanager until the original is resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Raised {
+    /// The run, or the breaker's key.
+    pub id: String,
+    /// What is posted.
+    pub alert: crate::step::AlertHold,
+    /// The scope and fingerprints of the alerts whose end ends it.
+    pub scope: String,
+    /// See `scope`.
+    pub fingerprints: Vec<String>,
+    /// The playbook whose later success for the same target ends it.
+    pub playbook: String,
+    /// The target.
+    pub target: String,
+}
+
+/// What a renewal brought.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Renewed {
+    /// Signals not yet in the journal.
+    pub signals: Vec<Signal>,
+    /// Whether the run holds its concurrency key (or needs none).
+    pub granted: bool,
+    /// The pause in force for its playbook, if any: no new effect meanwhile, except in `finally`.
+    pub paused: bool,
+}
+
+/// How long a lease lasts without a renewal.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// Keys of gates: one place that spells them.
+pub mod gate_keys {
+    /// The pause over everything.
+    pub const PAUSE_ALL: &str = "pause:*";
+
+    /// The pause of a playbook.
+    pub fn pause(playbook: &str) -> String {
+        format!("pause:{playbook}")
+    }
+
+    /// The breaker of a playbook (also holds its trickle).
+    pub fn breaker(playbook: &str) -> String {
+        format!("breaker:{playbook}")
+    }
+
+    /// The cooldown of a target.
+    pub fn cooldown(playbook: &str, target: &str) -> String {
+        format!("cooldown:{playbook}:{target}")
+    }
+
+    /// The rate of a playbook.
+    pub fn rate(playbook: &str) -> String {
+        format!("rate:{playbook}")
+    }
+
+    /// The targets of a playbook.
+    pub fn targets(playbook: &str) -> String {
+        format!("targets:{playbook}")
+    }
+
+    /// Runs running, over all playbooks.
+    pub const RUNNING: &str = "running:*";
+    /// Starts, over all playbooks.
+    pub const STARTS: &str = "starts:*";
+}
+
+/// Returns the changes that the end of a run makes to a gate: a helper for adapters' tests.
+pub fn change(key: impl Into<String>, change: Change) -> GateChange {
+    GateChange { key: key.into(), change }
+}

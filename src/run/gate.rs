@@ -1,0 +1,494 @@
+//! [`decide`]: the limits of a playbook, as a pure function over rows of the store.
+//!
+//! A gate is a row: a key and a small state. Admission decides all gates of a run inside the store's
+//! transaction, so that processes don't race; the end of a run settles them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One limit that a run must pass to start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateAsk {
+    /// The row: `cooldown:disk:<target>`, `rate:disk`, `pause:*` ...
+    pub key: String,
+    /// The rule.
+    pub rule: GateRule,
+}
+
+/// The rule of a gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
+pub enum GateRule {
+    /// Nobody paused it.
+    Pause,
+    /// Fewer than `failures` failed runs in a row.
+    Breaker {
+        /// The count at which it opens.
+        failures: u32,
+    },
+    /// So long since the last run of this target ended; a run that works on it counts, too.
+    Cooldown {
+        /// How long.
+        every: Duration,
+    },
+    /// At most `count` starts in a sliding `window`.
+    Rate {
+        /// Starts.
+        count: u32,
+        /// Window.
+        window: Duration,
+    },
+    /// At most `max` holders at the same time (targets worked on, runs running).
+    Slots {
+        /// Holders.
+        max: u32,
+        /// The holder: a target, a run id.
+        holder: String,
+    },
+}
+
+/// The state of a gate, as the store keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GateState {
+    /// Starts that a rate still counts, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub starts: Vec<Timestamp>,
+    /// Who holds a slot, and for how many runs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub holders: BTreeMap<String, u32>,
+    /// When the last run ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// Failed runs in a row.
+    #[serde(default)]
+    pub failures: u32,
+    /// When the breaker opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
+    /// Why and by whom it is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Paused>,
+    /// After a pause or a breaker's reset, starts trickle: one, then the next when it succeeded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trickle: bool,
+    /// The run that was started first while trickling, and is not over yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trickling: Option<String>,
+}
+
+/// A pause.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Paused {
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when; `None`: until `unpause`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Why, in the words of who paused.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Who.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
+}
+
+/// Why a run may not start now, and when to ask again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Closed {
+    /// Why.
+    pub reason: LaterReason,
+    /// When it may pass at the earliest; `None`: not by time alone.
+    pub until: Option<Timestamp>,
+    /// One line for people, with the figures.
+    pub detail: String,
+}
+
+/// Why a run comes back later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LaterReason {
+    /// The alert has not been firing for as long as `for` says.
+    TooYoung,
+    /// A silence or an inhibition mutes it.
+    Muted,
+    /// Outside its time intervals.
+    OutsideInterval,
+    /// Too soon after the last run of the target.
+    Cooldown,
+    /// Too many starts in the window.
+    Rate,
+    /// Too many targets at the same time.
+    Targets,
+    /// Too many runs at the same time, over all playbooks.
+    Running,
+    /// The breaker is open.
+    Breaker,
+    /// Paused by a person.
+    Paused,
+    /// Starts trickle after a pause or a reset, and the one before is not over.
+    Trickle,
+    /// Another run holds its concurrency key and the playbook says `when_busy: skip`.
+    Busy,
+}
+
+impl LaterReason {
+    /// Returns the one word that every output uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LaterReason::TooYoung => "too_young",
+            LaterReason::Muted => "muted",
+            LaterReason::OutsideInterval => "outside_interval",
+            LaterReason::Cooldown => "cooldown",
+            LaterReason::Rate => "rate",
+            LaterReason::Targets => "targets",
+            LaterReason::Running => "running",
+            LaterReason::Breaker => "breaker",
+            LaterReason::Paused => "paused",
+            LaterReason::Trickle => "trickle",
+            LaterReason::Busy => "busy",
+        }
+    }
+}
+
+/// What the end of a run (or a person) does to a gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateChange {
+    /// The row.
+    pub key: String,
+    /// The change.
+    pub change: Change,
+}
+
+/// The changes of a gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Change {
+    /// A run of this holder ended: its slot is free.
+    Leave {
+        /// The holder.
+        holder: String,
+    },
+    /// A run of the target ended: the cooldown begins.
+    Ended,
+    /// A run succeeded: the breaker counts anew, the next may trickle.
+    Succeeded {
+        /// The run.
+        run: String,
+    },
+    /// A run failed: the breaker counts; it opens at `breaker`, when there is one.
+    Failed {
+        /// The run.
+        run: String,
+        /// The count at which the breaker opens.
+        breaker: Option<u32>,
+    },
+    /// A run ended without saying anything about the playbook (cancelled, rejected).
+    Neutral {
+        /// The run.
+        run: String,
+    },
+    /// A person paused.
+    Pause(Paused),
+    /// A person ended the pause.
+    Unpause,
+    /// A person reset the breaker.
+    Reset,
+}
+
+/// Decides all gates of one run: passes them all and changes their states, or changes nothing.
+///
+/// `states` holds the rows of `asks` (a missing row is an empty state); `run` is the run to be.
+///
+/// # Errors
+///
+/// The first closed gate, in the order of `asks`.
+pub fn decide(
+    states: &mut BTreeMap<String, GateState>,
+    asks: &[GateAsk],
+    run: &str,
+    now: Timestamp,
+) -> Result<(), Closed> {
+    for ask in asks {
+        let state = states.entry(ask.key.clone()).or_default();
+        check(state, ask, now)?;
+    }
+    for ask in asks {
+        let state = states.entry(ask.key.clone()).or_default();
+        pass(state, ask, run, now);
+    }
+    Ok(())
+}
+
+fn closed(reason: LaterReason, until: Option<Timestamp>, detail: String) -> Result<(), Closed> {
+    Err(Closed { reason, until, detail })
+}
+
+fn check(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), Closed> {
+    match &ask.rule {
+        GateRule::Pause => check_pause(state, ask, now),
+        GateRule::Breaker { failures } => {
+            if state.opened_at.is_some() || state.failures >= *failures {
+                let playbook = ask.key.split_once(':').map_or("", |(_, p)| p);
+                return closed(
+                    LaterReason::Breaker,
+                    None,
+                    format!(
+                        "breaker open after {} failed runs in a row: `amflow breakers reset {playbook}`",
+                        state.failures
+                    ),
+                );
+            }
+            match &state.trickling {
+                Some(run) if state.trickle => closed(
+                    LaterReason::Trickle,
+                    None,
+                    format!("starts trickle: waits for the end of run {run}"),
+                ),
+                _ => Ok(()),
+            }
+        }
+        GateRule::Cooldown { every } => match state.ended_at.and_then(|t| t.checked_add(*every).ok()) {
+            Some(until) if until > now => closed(
+                LaterReason::Cooldown,
+                Some(until),
+                format!("cooldown: the last run of this target ended {} ago", ago(state.ended_at, now)),
+            ),
+            _ => Ok(()),
+        },
+        GateRule::Rate { count, window } => {
+            let alive: Vec<_> = in_window(&state.starts, *window, now).collect();
+            if alive.len() < *count as usize {
+                return Ok(());
+            }
+            let first = alive.len() - *count as usize;
+            let until = alive.get(first).and_then(|t| t.checked_add(*window).ok());
+            closed(
+                LaterReason::Rate,
+                until,
+                format!("rate: {} starts in the last {window:?}, limit {count}", alive.len()),
+            )
+        }
+        GateRule::Slots { max, holder } => {
+            if state.holders.contains_key(holder) || state.holders.len() < *max as usize {
+                return Ok(());
+            }
+            let reason =
+                if ask.key.starts_with("targets:") { LaterReason::Targets } else { LaterReason::Running };
+            closed(
+                reason,
+                None,
+                format!("{}: {} at the same time, limit {max}", reason.as_str(), state.holders.len()),
+            )
+        }
+    }
+}
+
+fn check_pause(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), Closed> {
+    let Some(paused) = state.paused.as_ref().filter(|p| p.until.is_none_or(|until| until > now)) else {
+        return match &state.trickling {
+            Some(run) if state.trickle => {
+                closed(LaterReason::Trickle, None, format!("starts trickle: waits for the end of run {run}"))
+            }
+            _ => Ok(()),
+        };
+    };
+    let what = if ask.key.ends_with(":*") { "everything is paused" } else { "paused" };
+    let mut detail = what.to_owned();
+    if !paused.by.is_empty() {
+        detail = format!("{detail} by {}", paused.by);
+    }
+    if !paused.reason.is_empty() {
+        detail = format!("{detail}: {}", paused.reason);
+    }
+    closed(LaterReason::Paused, paused.until, detail)
+}
+
+fn ago(then: Option<Timestamp>, now: Timestamp) -> String {
+    let seconds = then.map_or(0, |t| now.duration_since(t).as_secs().max(0));
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        _ => format!("{}h", seconds / 3_600),
+    }
+}
+
+/// Starts that a window still holds. Those in the future (the clock was set back) count as now.
+fn in_window(starts: &[Timestamp], window: Duration, now: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
+    starts
+        .iter()
+        .map(move |t| (*t).min(now))
+        .filter(move |t| t.checked_add(window).is_ok_and(|until| until > now))
+}
+
+fn pass(state: &mut GateState, ask: &GateAsk, run: &str, now: Timestamp) {
+    match &ask.rule {
+        GateRule::Pause => {
+            if state.paused.take_if(|p| p.until.is_some_and(|until| until <= now)).is_some() {
+                state.trickle = true;
+            }
+            if state.trickle {
+                state.trickling = Some(run.to_owned());
+            }
+        }
+        GateRule::Breaker { .. } => {
+            if state.trickle {
+                state.trickling = Some(run.to_owned());
+            }
+        }
+        GateRule::Cooldown { .. } => {}
+        GateRule::Rate { window, .. } => {
+            state.starts = in_window(&state.starts, *window, now).collect();
+            state.starts.push(now);
+        }
+        GateRule::Slots { holder, .. } => *state.holders.entry(holder.clone()).or_default() += 1,
+    }
+}
+
+/// Applies one change to a gate's state.
+pub fn settle(state: &mut GateState, change: &Change, now: Timestamp) {
+    match change {
+        Change::Leave { holder } => {
+            if let Some(n) = state.holders.get_mut(holder) {
+                *n = n.saturating_sub(1);
+                if *n == 0 {
+                    state.holders.remove(holder);
+                }
+            }
+        }
+        Change::Ended => state.ended_at = Some(now),
+        Change::Succeeded { run } => {
+            state.failures = 0;
+            if state.trickling.as_ref() == Some(run) {
+                state.trickling = None;
+                state.trickle = false;
+            }
+        }
+        Change::Failed { run, breaker } => {
+            state.failures = state.failures.saturating_add(1);
+            if breaker.is_some_and(|n| state.failures >= n) {
+                state.opened_at.get_or_insert(now);
+            }
+            if state.trickling.as_ref() == Some(run) {
+                state.trickling = None;
+            }
+        }
+        Change::Neutral { run } => {
+            if state.trickling.as_ref() == Some(run) {
+                state.trickling = None;
+            }
+        }
+        Change::Pause(paused) => state.paused = Some(paused.clone()),
+        Change::Unpause => {
+            if state.paused.take().is_some() {
+                state.trickle = true;
+                state.trickling = None;
+            }
+        }
+        Change::Reset => {
+            if state.opened_at.take().is_some() {
+                state.trickle = true;
+                state.trickling = None;
+            }
+            state.failures = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn ask(key: &str, rule: GateRule) -> Vec<GateAsk> {
+        vec![GateAsk { key: key.into(), rule }]
+    }
+
+    #[test]
+    fn a_rate_admits_its_count_in_any_window_and_says_when_the_next_may_come() {
+        let asks = ask("rate:p", GateRule::Rate { count: 2, window: Duration::from_secs(60) });
+        let mut states = BTreeMap::new();
+        assert!(decide(&mut states, &asks, "a", at(0)).is_ok());
+        assert!(decide(&mut states, &asks, "b", at(10)).is_ok());
+        let no = decide(&mut states, &asks, "c", at(20)).unwrap_err();
+        assert_eq!((no.reason, no.until), (LaterReason::Rate, Some(at(60))));
+        assert!(decide(&mut states, &asks, "c", at(60)).is_ok());
+        assert_eq!(decide(&mut states, &asks, "d", at(61)).unwrap_err().until, Some(at(70)));
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_keep_a_rate_closed_for_longer_than_its_window() {
+        let asks = ask("rate:p", GateRule::Rate { count: 1, window: Duration::from_secs(60) });
+        let mut states = BTreeMap::new();
+        decide(&mut states, &asks, "a", at(10_000)).unwrap();
+        let no = decide(&mut states, &asks, "b", at(0)).unwrap_err();
+        assert_eq!(no.until, Some(at(60)));
+    }
+
+    #[test]
+    fn a_target_that_is_worked_on_may_have_another_run_and_a_third_target_waits() {
+        let slots = |holder: &str| ask("targets:p", GateRule::Slots { max: 2, holder: holder.into() });
+        let mut states = BTreeMap::new();
+        for holder in ["x", "y", "x"] {
+            decide(&mut states, &slots(holder), "r", at(0)).unwrap();
+        }
+        assert_eq!(decide(&mut states, &slots("z"), "r", at(0)).unwrap_err().reason, LaterReason::Targets);
+        let state = states.get_mut("targets:p").unwrap();
+        settle(state, &Change::Leave { holder: "x".into() }, at(1));
+        assert!(state.holders.contains_key("x"), "its second run still works on it");
+        settle(state, &Change::Leave { holder: "x".into() }, at(1));
+        assert!(decide(&mut states, &slots("z"), "r", at(1)).is_ok());
+    }
+
+    #[test]
+    fn a_breaker_opens_after_failures_in_a_row_and_trickles_after_its_reset() {
+        let asks = ask("breaker:p", GateRule::Breaker { failures: 2 });
+        let mut states = BTreeMap::new();
+        for run in ["a", "b"] {
+            decide(&mut states, &asks, run, at(0)).unwrap();
+            let state = states.get_mut("breaker:p").unwrap();
+            settle(state, &Change::Failed { run: run.into(), breaker: Some(2) }, at(1));
+        }
+        assert_eq!(decide(&mut states, &asks, "c", at(2)).unwrap_err().reason, LaterReason::Breaker);
+        settle(states.get_mut("breaker:p").unwrap(), &Change::Reset, at(3));
+        decide(&mut states, &asks, "c", at(3)).unwrap();
+        assert_eq!(decide(&mut states, &asks, "d", at(3)).unwrap_err().reason, LaterReason::Trickle);
+        settle(states.get_mut("breaker:p").unwrap(), &Change::Succeeded { run: "c".into() }, at(4));
+        assert!(decide(&mut states, &asks, "d", at(4)).is_ok());
+        assert!(decide(&mut states, &asks, "e", at(4)).is_ok(), "one success ends the trickle");
+    }
+
+    #[test]
+    fn one_closed_gate_leaves_every_gate_as_it_was() {
+        let mut states = BTreeMap::new();
+        settle(
+            states.entry("pause:*".into()).or_default(),
+            &Change::Pause(Paused {
+                since: at(0),
+                until: Some(at(50)),
+                reason: "maintenance".into(),
+                by: "ann".into(),
+            }),
+            at(0),
+        );
+        let asks = [
+            GateAsk {
+                key: "rate:p".into(),
+                rule: GateRule::Rate { count: 1, window: Duration::from_secs(60) },
+            },
+            GateAsk { key: "pause:*".into(), rule: GateRule::Pause },
+        ];
+        let no = decide(&mut states, &asks, "a", at(10)).unwrap_err();
+        assert_eq!(no.detail, "everything is paused by ann: maintenance");
+        assert_eq!(no.until, Some(at(50)));
+        assert!(
+            decide(&mut states, &asks, "a", at(50)).is_ok(),
+            "the rate was not used up, the pause has lapsed"
+        );
+    }
+}
