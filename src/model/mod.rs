@@ -17,6 +17,7 @@ pub mod fingerprint;
 pub mod id;
 pub mod labels;
 pub mod matcher;
+pub mod payload;
 pub mod regex;
 pub mod secret;
 pub mod silence;
@@ -32,6 +33,7 @@ pub use labels::{LabelSet, Labels};
 pub use matcher::{
     MatchOp, Matcher, MatcherError, MatcherSyntax, MatcherWarning, Parsed, parse_list, parse_one,
 };
+pub use payload::{BadAlert, PayloadError, PayloadReader, RawAlert, ReadStats, Shape, read_alerts};
 pub use regex::{Pattern, RegexError};
 pub use secret::Secret;
 pub use silence::{PostableAlert, PostableSilence, Silence, SilenceId, SilenceState};
