@@ -15,6 +15,7 @@ pub mod alert;
 pub mod duration;
 pub mod fingerprint;
 pub mod id;
+pub mod index;
 pub mod labels;
 pub mod matcher;
 pub mod payload;
@@ -29,6 +30,7 @@ pub use duration::{
 };
 pub use fingerprint::Fingerprint;
 pub use id::{BadId, PlaybookName, RunId, Scope, StepId};
+pub use index::MatcherIndex;
 pub use labels::{LabelSet, Labels};
 pub use matcher::{
     MatchOp, Matcher, MatcherError, MatcherSyntax, MatcherWarning, Parsed, parse_list, parse_one,
