@@ -55,7 +55,7 @@ pub fn parse(file: &Arc<SourceFile>, out: &mut Diagnostics) -> Vec<Document> {
             Some(Err(error)) => Err(builder.syntax_error(&error)),
         };
         if let Err(abandon) = abandoned {
-            builder.out.push(abandon.0);
+            builder.out.push(*abandon.0);
             builder.start_document();
             if abandon.1 == Scope::File || !parser.proceed_next_document().unwrap_or(false) {
                 break;
@@ -73,7 +73,7 @@ enum Scope {
 }
 
 /// A problem after which a document cannot be read on.
-struct Abandon(Diagnostic, Scope);
+struct Abandon(Box<Diagnostic>, Scope);
 
 fn span_of(span: &granit_parser::Span) -> Span {
     span.byte_range().map_or(Span::default(), Span::from)
@@ -157,7 +157,7 @@ impl<'a> Builder<'a> {
     }
 
     fn syntax_error(&self, error: &ScanError) -> Abandon {
-        Abandon(syntax::diagnostic(self.file, error, self.last), Scope::Document)
+        Abandon(Box::new(syntax::diagnostic(self.file, error, self.last)), Scope::Document)
     }
 
     fn event(&mut self, event: Event<'_>, span: Span, indent: Option<usize>) -> Result<(), Abandon> {
@@ -209,7 +209,7 @@ impl<'a> Builder<'a> {
         let message = format!("more than {NODE_LIMIT} values in one file");
         let diagnostic =
             Diagnostic::error("yaml-too-large", self.file, span, message).hint("split it into several files");
-        Err(Abandon(diagnostic, Scope::File))
+        Err(Abandon(Box::new(diagnostic), Scope::File))
     }
 
     fn open(&mut self, span: Span, anchor: usize, tag: Option<&Tag>, kind: &str) -> Result<(), Abandon> {
@@ -229,7 +229,7 @@ impl<'a> Builder<'a> {
         if self.stack.len() + more <= DEPTH_LIMIT {
             return Ok(());
         }
-        Err(Abandon(syntax::too_deep(self.file, span, DEPTH_LIMIT), Scope::Document))
+        Err(Abandon(Box::new(syntax::too_deep(self.file, span, DEPTH_LIMIT)), Scope::Document))
     }
 
     fn scalar(
@@ -249,16 +249,11 @@ impl<'a> Builder<'a> {
         };
         // The parser writes `~` for a value that isn't there.
         let value = if style == ScalarStyle::Plain && span.is_empty() { "" } else { value };
-        let core_tag = match tag {
-            None => None,
-            Some(tag) => match core_tag(tag) {
-                Some(core_tag) => Some(core_tag),
-                None => {
-                    self.foreign_tag(tag, span);
-                    return broken(span);
-                }
-            },
-        };
+        let core_tag = tag.and_then(core_tag);
+        if let Some(tag) = tag.filter(|_| core_tag.is_none()) {
+            self.foreign_tag(tag, span);
+            return broken(span);
+        }
         let scalar = Scalar { value: value.to_owned(), style, tag: core_tag, indent };
         Node { span, kind: NodeKind::Scalar(scalar), alias: None }
     }
@@ -359,7 +354,7 @@ impl<'a> Builder<'a> {
             let message = format!("anchors and aliases expand to more than {COPY_LIMIT} values");
             let diagnostic = Diagnostic::error("yaml-alias-bomb", self.file, span, message)
                 .related(anchor.name_span, "the anchor");
-            return Err(Abandon(diagnostic, Scope::Document));
+            return Err(Abandon(Box::new(diagnostic), Scope::Document));
         }
         let mut copy = node.clone();
         self.check_depth(span, depth)?;
@@ -376,7 +371,7 @@ impl<'a> Builder<'a> {
             if self.copied > COPY_LIMIT {
                 let message = format!("anchors hold more than {COPY_LIMIT} values");
                 let diagnostic = Diagnostic::error("yaml-alias-bomb", self.file, node.span, message);
-                return Err(Abandon(diagnostic, Scope::Document));
+                return Err(Abandon(Box::new(diagnostic), Scope::Document));
             }
             let name_span = self.anchors.get(&anchor).map_or(node.span, |known| known.name_span);
             self.anchors.insert(anchor, Anchor { name_span, node: Some(node.clone()) });
@@ -600,7 +595,7 @@ mod tests {
         let mut source = String::from("a: &a [x, x, x, x, x, x, x, x, x, x]\n");
         for (this, before) in ('b'..='h').zip('a'..) {
             let aliases = vec![format!("*{before}"); 10].join(", ");
-            source.push_str(&format!("{this}: &{this} [{aliases}]\n"));
+            source.extend([format!("{this}: &{this} [{aliases}]\n")]);
         }
         let (documents, said) = read(&source);
         assert!(documents.is_empty());
@@ -619,8 +614,8 @@ mod tests {
 
     #[test]
     fn many_keys_are_looked_up_quickly_and_duplicates_among_them_found() {
-        let mut source: String = (0..50_000).map(|n| format!("k{n}: {n}\n")).collect();
-        source.push_str("k40000: again\n");
+        let keys: Vec<String> = (0..50_000).map(|n| format!("k{n}: {n}\n")).collect();
+        let source = keys.concat() + "k40000: again\n";
         let (documents, said) = read(&source);
         assert_eq!(documents[0].root.entries().len(), 50_000);
         assert_eq!(said, ["50001:1 duplicate-key: duplicate key `k40000`"]);

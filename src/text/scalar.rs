@@ -153,7 +153,7 @@ impl Runs {
                 last.source_len += len;
             }
             _ if len > 0 => {
-                self.list.push(Run { value: self.value, value_len: len, source, source_len: len })
+                self.list.push(Run { value: self.value, value_len: len, source, source_len: len });
             }
             _ => {}
         }

@@ -25,11 +25,7 @@ pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) ->
         return Some(format!("did you mean `{near}`?"));
     }
     let known: Vec<&str> = known.into_iter().collect();
-    match known.len() {
-        0 => None,
-        1..=12 => Some(format!("known here: {}", list(&known))),
-        _ => None,
-    }
+    (1..=12).contains(&known.len()).then(|| format!("known here: {}", list(&known)))
 }
 
 /// Returns words in backticks with commas between them.

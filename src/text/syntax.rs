@@ -254,7 +254,7 @@ fn opening_quote(before: &str, quote: char) -> Option<usize> {
 }
 
 fn quotes_are_even(text: &str) -> bool {
-    text.matches('"').count() % 2 == 0 && text.matches('\'').count() % 2 == 0
+    ['"', '\''].iter().all(|quote| text.matches(*quote).count().is_multiple_of(2))
 }
 
 fn closing(open: char) -> char {

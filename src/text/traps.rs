@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use super::core_schema::is_old_boolean;
 use super::diagnostic::Diagnostic;
+use super::node::{Entry, Node, NodeKind};
+use super::scalar::{Scalar, ScalarStyle};
 use super::source::SourceFile;
 use super::span::Span;
 
@@ -18,12 +21,144 @@ pub fn quoted(text: &str) -> String {
             '"' | '\\' => out.extend(['\\', c]),
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if c.is_control() => out.extend([format!("\\x{:02x}", u32::from(c))]),
             c => out.push(c),
         }
     }
     out.push('"');
     out
+}
+
+/// Finds a text that YAML took for a mapping, as far as it can be seen from its looks.
+///
+/// `- a = "x: y"` is a mapping, because of the colon; `- {a="b", c="d"}` is one because of the braces.
+/// To be asked where text was expected and a mapping found.
+pub fn text_became_mapping(file: &Arc<SourceFile>, node: &Node) -> Option<Diagnostic> {
+    let NodeKind::Mapping(mapping) = &node.kind else { return None };
+    let first = mapping.entries.first()?;
+    let looks_like_matcher = |key: &str| ["=", "!~"].iter().any(|op| key.contains(op));
+    let cut = first.key_style == ScalarStyle::Plain
+        && (!is_balanced(&first.key.value) || looks_like_matcher(&first.key.value));
+    if mapping.flow {
+        let matchers = mapping.entries.iter().all(|entry| looks_like_matcher(&entry.key.value));
+        if !matchers {
+            return None;
+        }
+        let message = "braces without quotes: YAML takes them for a mapping";
+        return Some(
+            Diagnostic::error("yaml-braces", file, node.span, message)
+                .hint(format!("write {}", quoted(file.slice(node.span)))),
+        );
+    }
+    if !cut || mapping.entries.len() > 1 {
+        return None;
+    }
+    let span = line_from(file, first.key.span.start);
+    let message = "this text has a colon and a space: YAML takes it for a mapping";
+    Some(
+        Diagnostic::error("yaml-colon", file, span, message)
+            .hint(format!("write {}", quoted(file.slice(span)))),
+    )
+}
+
+/// Finds an item of a list in brackets that was split at a comma inside quotes.
+///
+/// `[x =~ "a,b"]` has two items, `x =~ "a` and `b"`: quotes inside a text without quotes mean nothing to
+/// YAML. To be asked about lists of matchers, expressions and templates.
+pub fn split_at_comma(file: &Arc<SourceFile>, list: &Node) -> Option<Diagnostic> {
+    let NodeKind::Sequence(sequence) = &list.kind else { return None };
+    if !sequence.flow {
+        return None;
+    }
+    let open = sequence.items.iter().position(|item| plain(item).is_some_and(|text| !is_balanced(text)))?;
+    let mut whole = String::new();
+    for (index, item) in sequence.items.iter().enumerate().skip(open) {
+        whole.push_str(item.as_str()?);
+        if index > open && is_balanced(&whole) {
+            let span = sequence.items[open].span.join(item.span);
+            let message = "this text is split at its comma: in a list in brackets, YAML ends an item there";
+            let hint = format!("write [{}], or one item per line after `- `", quoted(file.slice(span)));
+            return Some(Diagnostic::error("yaml-split-at-comma", file, span, message).hint(hint));
+        }
+        whole.push(',');
+    }
+    None
+}
+
+/// Finds a text that YAML cut because a `#` after a space begins a comment.
+///
+/// `- a = "b #c"` ends before the `#`. Seen where what is left has an open quote, bracket or template. To
+/// be asked about matchers, expressions, templates and scripts.
+pub fn cut_by_comment(file: &Arc<SourceFile>, node: &Node) -> Option<Diagnostic> {
+    let text = plain(node)?;
+    let line = line_from(file, node.span.end);
+    let after = file.slice(line);
+    if is_balanced(text) || !after.starts_with([' ', '\t']) || !after.trim_start().starts_with('#') {
+        return None;
+    }
+    let span = Span::new(node.span.end + after.len() - after.trim_start().len(), line.end);
+    let whole = file.slice(Span::new(node.span.start, line.end));
+    let message = "this text ends before its ` #`, which begins a comment";
+    Some(
+        Diagnostic::error("yaml-cut-by-comment", file, span, message)
+            .related(node.span, "this is all that YAML reads of it")
+            .hint(format!("write {}", quoted(whole))),
+    )
+}
+
+/// Warns of a key that other readers of YAML take for a boolean: `on`, `yes`, `n`.
+pub fn truthy_key(file: &Arc<SourceFile>, entry: &Entry) -> Option<Diagnostic> {
+    let key = &entry.key;
+    if entry.key_style != ScalarStyle::Plain {
+        return None;
+    }
+    let meaning = is_old_boolean(&key.value)?;
+    let message =
+        format!("key `{}` is read as text here, and as {meaning} by readers of YAML 1.1", key.value);
+    Some(
+        Diagnostic::warning("yaml-truthy-key", file, key.span, message)
+            .hint(format!("write \"{}\" to be sure", key.value)),
+    )
+}
+
+/// Says whether quotes, brackets and template braces of a text are all closed.
+fn is_balanced(text: &str) -> bool {
+    let mut open = 0usize;
+    let mut quote = None;
+    let mut letters = text.chars();
+    let mut previous = ' ';
+    while let Some(c) = letters.next() {
+        if let Some(closing) = quote {
+            if c == '\\' {
+                letters.next();
+            } else if c == closing {
+                quote = None;
+            }
+        } else {
+            match c {
+                // An apostrophe inside a word is no quote.
+                '\'' if previous.is_alphanumeric() => {}
+                '"' | '\'' | '`' => quote = Some(c),
+                '{' | '[' | '(' => open += 1,
+                '}' | ']' | ')' if open == 0 => return false,
+                '}' | ']' | ')' => open -= 1,
+                _ => {}
+            }
+        }
+        previous = c;
+    }
+    quote.is_none() && open == 0
+}
+
+fn plain(node: &Node) -> Option<&str> {
+    node.as_scalar().filter(|scalar| Scalar::is_plain(scalar)).map(|scalar| scalar.value.as_str())
+}
+
+/// From a place to the end of its line, without white space at the end.
+fn line_from(file: &SourceFile, start: usize) -> Span {
+    let line = file.line_span(file.position(start).line);
+    let text = file.slice(Span::new(start, line.end));
+    Span::new(start, start + text.trim_end().len())
 }
 
 /// A mapping that has a list or mapping as a key: mostly a template without quotes (`shell: {{ x }}`).
