@@ -15,8 +15,10 @@ pub mod alert;
 pub mod duration;
 pub mod fingerprint;
 pub mod id;
+pub mod index;
 pub mod labels;
 pub mod matcher;
+pub mod payload;
 pub mod regex;
 pub mod secret;
 pub mod silence;
@@ -28,10 +30,12 @@ pub use duration::{
 };
 pub use fingerprint::Fingerprint;
 pub use id::{BadId, PlaybookName, RunId, Scope, StepId};
+pub use index::MatcherIndex;
 pub use labels::{LabelSet, Labels};
 pub use matcher::{
-    MatchOp, Matcher, MatcherError, MatcherSyntax, MatcherWarning, Parsed, parse_list, parse_one,
+    MatchOp, Matcher, MatcherError, MatcherSyntax, MatcherWarning, Parsed, first_failing, parse_list, parse_one,
 };
+pub use payload::{BadAlert, PayloadError, PayloadReader, RawAlert, ReadStats, Shape, read_alerts};
 pub use regex::{Pattern, RegexError};
 pub use secret::Secret;
 pub use silence::{PostableAlert, PostableSilence, Silence, SilenceId, SilenceState};
