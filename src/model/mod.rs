@@ -23,6 +23,7 @@ pub mod regex;
 pub mod secret;
 pub mod silence;
 pub mod time;
+pub mod time_interval;
 
 pub use alert::{Alert, AlertStatus, EpisodeKey, STATE_LABEL};
 pub use duration::{
@@ -39,3 +40,4 @@ pub use payload::{BadAlert, PayloadError, PayloadReader, RawAlert, ReadStats, Sh
 pub use regex::{Pattern, RegexError};
 pub use secret::Secret;
 pub use silence::{PostableAlert, PostableSilence, Silence, SilenceId, SilenceState};
+pub use time_interval::{TimeInterval, TimeIntervalError, TimeIntervalSpec};
