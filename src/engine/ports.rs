@@ -11,9 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::run::{
-    Change, Closed, GateAsk, GateChange, GateState, RunEvent, RunStatus, Signal, Stamped, TriggerStatus,
-};
+use crate::playbook::{TriggerStatus, WhenBusy};
+use crate::run::{Closed, GateAsk, GateChange, GateState, RunEvent, RunStatus, Signal, Stamped};
 use crate::step::{Effect, Reply};
 
 /// A boxed future, so that ports can be trait objects.
@@ -191,18 +190,6 @@ pub struct KeyAsk {
     pub when_busy: WhenBusy,
 }
 
-/// What a run does when another one holds its concurrency key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WhenBusy {
-    /// Waits its turn: first come, first served.
-    Queue,
-    /// Does not start; comes back later.
-    Skip,
-    /// Cancels the holder and takes its place.
-    Restart,
-}
-
 /// What became of an [`Ask`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Admitted {
@@ -210,6 +197,8 @@ pub enum Admitted {
     Started {
         /// The lease on it.
         lease: Lease,
+        /// The header of the ask.
+        header: RunHeader,
         /// Episodes that were claimed (those of the ask that nobody had).
         episodes: Vec<EpisodeKey>,
         /// Whether it holds its concurrency key (or needs none).
@@ -515,44 +504,3 @@ pub struct Renewed {
 
 /// How long a lease lasts without a renewal.
 pub const LEASE: Duration = Duration::from_secs(30);
-
-/// Keys of gates: one place that spells them.
-pub mod gate_keys {
-    /// The pause over everything.
-    pub const PAUSE_ALL: &str = "pause:*";
-
-    /// The pause of a playbook.
-    pub fn pause(playbook: &str) -> String {
-        format!("pause:{playbook}")
-    }
-
-    /// The breaker of a playbook (also holds its trickle).
-    pub fn breaker(playbook: &str) -> String {
-        format!("breaker:{playbook}")
-    }
-
-    /// The cooldown of a target.
-    pub fn cooldown(playbook: &str, target: &str) -> String {
-        format!("cooldown:{playbook}:{target}")
-    }
-
-    /// The rate of a playbook.
-    pub fn rate(playbook: &str) -> String {
-        format!("rate:{playbook}")
-    }
-
-    /// The targets of a playbook.
-    pub fn targets(playbook: &str) -> String {
-        format!("targets:{playbook}")
-    }
-
-    /// Runs running, over all playbooks.
-    pub const RUNNING: &str = "running:*";
-    /// Starts, over all playbooks.
-    pub const STARTS: &str = "starts:*";
-}
-
-/// Returns the changes that the end of a run makes to a gate: a helper for adapters' tests.
-pub fn change(key: impl Into<String>, change: Change) -> GateChange {
-    GateChange { key: key.into(), change }
-}

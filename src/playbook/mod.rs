@@ -1,1 +1,8 @@
 //! What people write: trigger and steps, parsed into checked types once.
+
+mod types;
+
+pub use types::{
+    Block, Body, Concurrency, GroupBy, Limits, Playbook, Recheck, Retry, Step, Sync, Trigger, TriggerStatus,
+    WhenBusy,
+};

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::playbook::TriggerStatus;
 use crate::step::{Effect, Hold, IfLost, Memo, Outcome};
 
 /// An event with its place in the journal and the time at which it was recorded.
@@ -36,6 +37,11 @@ pub enum RunEvent {
     GateGranted {
         /// The key.
         key: String,
+    },
+    /// A block (or parallel steps) began: its `when` held.
+    StepEntered {
+        /// The step.
+        path: String,
     },
     /// The items of a `foreach` are fixed.
     ForeachExpanded {
@@ -213,26 +219,6 @@ pub struct Started {
     /// Seed of the jitter of its retries.
     #[serde(default)]
     pub seed: u64,
-}
-
-/// For which state of an alert a run was started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TriggerStatus {
-    /// It began to fire.
-    Firing,
-    /// It ended.
-    Resolved,
-}
-
-impl TriggerStatus {
-    /// Returns `firing` or `resolved`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            TriggerStatus::Firing => "firing",
-            TriggerStatus::Resolved => "resolved",
-        }
-    }
 }
 
 /// What reaches a run from outside.

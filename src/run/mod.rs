@@ -1,9 +1,28 @@
 //! The pure state machine of a run: admission, gates, events, backoff.
+//!
+//! [`judge`] says for an alert and a playbook whether a run starts, and why not; [`Run`] is the fold
+//! of a journal; [`Machine`] says what comes next.
 
+mod admit;
+mod backoff;
 mod event;
 mod gate;
+mod limits;
+mod machine;
+mod mutes;
+mod recheck;
+mod scope;
+mod state;
+mod walk;
 
-pub use event::{RunEvent, RunStatus, Signal, SignalKind, Stamped, Started, TriggerStatus};
+pub use crate::playbook::TriggerStatus;
+pub use admit::{Group, Seen, Skip, Verdict, group, judge};
+pub use event::{RunEvent, RunStatus, Signal, SignalKind, Stamped, Started};
 pub use gate::{
     Change, Closed, GateAsk, GateChange, GateRule, GateState, LaterReason, Paused, decide, settle,
 };
+pub use limits::{GlobalLimits, asked as gates_asked, gate_keys, settled as gates_settled};
+pub use machine::{Machine, Next, Options, PendingCall, Waits};
+pub use mutes::{is_mute, is_raised};
+pub use scope::{base_scope, fill_vars};
+pub use state::{Attempt, Ending, HoldState, Node, Parked, Run};

@@ -1,0 +1,491 @@
+//! [`Machine`]: what a run does next. Pure: it is told the time, replies and signals, and says which
+//! events to record and which effects to begin. The engine commits the events, then begins.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::event::{RunEvent, RunStatus, Signal};
+use super::gate::GateChange;
+use super::state::Run;
+use super::{limits, mutes};
+use crate::playbook::{Playbook, Recheck};
+use crate::step::{Effect, HoldAction, HoldEffect, Reply};
+
+/// One run in the hands of one process.
+#[derive(Debug)]
+pub struct Machine {
+    /// What the journal says.
+    pub run: Run,
+    pub(super) playbook: Arc<Playbook>,
+    pub(super) options: Options,
+    pub(super) in_flight: BTreeSet<String>,
+    pub(super) replies: BTreeMap<String, Reply>,
+    pub(super) recheck: RecheckState,
+    pub(super) paused: bool,
+    pub(super) now: Timestamp,
+    pub(super) next: Next,
+    pub(super) base: Option<super::scope::Base>,
+    /// Paths of waits that were woken by what a delivery said.
+    pub(super) told: BTreeSet<String>,
+    /// Holds that a step releases, to the path of that step.
+    pub(super) released_by: BTreeMap<String, String>,
+    signals: Vec<Signal>,
+    granted: bool,
+    taken_over: Option<String>,
+}
+
+/// What the world allows a run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Whether there is an Alertmanager to look the alert up in.
+    pub has_alertmanager: bool,
+    /// The alerts were read from Alertmanager so lately that looking again would tell nothing new:
+    /// until then the re-check at the start is left out.
+    pub fresh_until: Option<Timestamp>,
+    /// Author of silences.
+    pub author: String,
+}
+
+/// How far the re-check before the next effect is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RecheckState {
+    pub(super) tries: u32,
+    pub(super) not_before: Option<Timestamp>,
+}
+
+/// What the driver is to do: commit `record` in one fenced batch, then start and stop.
+#[derive(Debug, Default)]
+pub struct Next {
+    /// Events to record, in order; they are applied already.
+    pub record: Vec<RunEvent>,
+    /// Gates that the end of the run settles, in the same commit.
+    pub gates: Vec<GateChange>,
+    /// Calls to begin, once the events are durable.
+    pub start: Vec<PendingCall>,
+    /// Keys of calls to stop.
+    pub stop: Vec<String>,
+    /// When to ask again, at the latest.
+    pub wake: Option<Timestamp>,
+    /// What the run waits for, when nothing is in flight.
+    pub waits: Option<Waits>,
+    /// Whether the run is over.
+    pub finished: bool,
+    /// Changes that are not journaled, so that the walk is repeated.
+    pub(super) quiet_changes: u32,
+}
+
+/// What a run waits for while nothing is in flight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// A concurrency key.
+    Key(String),
+    /// A time (a wait, a retry, the next poll).
+    Time,
+    /// A person.
+    Person,
+    /// The end of a pause.
+    Pause,
+}
+
+/// A call to begin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PendingCall {
+    /// By which its reply is given back.
+    pub key: String,
+    /// The step's path or the hold's id, for the effect's mark.
+    pub path: String,
+    /// The attempt.
+    pub attempt: u32,
+    /// What to do.
+    pub effect: Effect,
+    /// How long it may take; `None`: as long as it needs.
+    pub limit: Option<Duration>,
+}
+
+/// The key of the call that looks the alert up.
+pub(super) const RECHECK: &str = "recheck";
+/// Passes of one `next`, at most.
+const MOST_PASSES: usize = 100_000;
+/// How long holds and re-checks may take.
+pub(super) const SHORT_CALL: Duration = Duration::from_secs(30);
+
+pub(super) fn hold_key(id: &str) -> String {
+    format!("hold {id}")
+}
+
+impl Machine {
+    /// Makes the machine of a run.
+    pub fn new(run: Run, playbook: Arc<Playbook>, options: Options) -> Machine {
+        let now = run.updated_at;
+        Machine {
+            run,
+            playbook,
+            options,
+            in_flight: BTreeSet::new(),
+            replies: BTreeMap::new(),
+            recheck: RecheckState::default(),
+            paused: false,
+            now,
+            next: Next::default(),
+            base: None,
+            told: BTreeSet::new(),
+            released_by: BTreeMap::new(),
+            signals: Vec::new(),
+            granted: false,
+            taken_over: None,
+        }
+    }
+
+    /// Tells that another process is gone that had this run, and that `by` goes on with it. Its
+    /// surviving commands have been found and ended before.
+    pub fn take_over(&mut self, by: &str) {
+        self.taken_over = Some(by.to_owned());
+    }
+
+    /// Gives the reply of a call.
+    pub fn reply(&mut self, key: &str, reply: Reply) {
+        self.in_flight.remove(key);
+        self.replies.insert(key.to_owned(), reply);
+    }
+
+    /// Gives a signal.
+    pub fn signal(&mut self, signal: Signal) {
+        self.signals.push(signal);
+    }
+
+    /// Tells that the run holds its concurrency key.
+    pub fn grant_key(&mut self) {
+        self.granted = true;
+    }
+
+    /// Returns the playbook.
+    pub fn playbook(&self) -> &Arc<Playbook> {
+        &self.playbook
+    }
+
+    /// Returns whether effects are being performed.
+    pub fn is_working(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
+    /// Says what to do at `now`. While `paused`, no new effect is begun outside `finally`.
+    pub fn next(&mut self, now: Timestamp, paused: bool) -> Next {
+        self.now = now;
+        self.paused = paused;
+        self.hear();
+        // Each pass that changes something is followed by another; the bound is for a playbook of glue
+        // that never ends, of which there is none.
+        for _ in 0..MOST_PASSES {
+            let size = |next: &Next| (next.record.len(), next.start.len(), next.quiet_changes);
+            let before = size(&self.next);
+            self.pass();
+            if size(&self.next) == before {
+                break;
+            }
+        }
+        let mut next = std::mem::take(&mut self.next);
+        next.finished = self.run.finished.is_some();
+        next.stop.sort();
+        next.stop.dedup();
+        if next.finished || !self.in_flight.is_empty() {
+            next.waits = None;
+        }
+        next
+    }
+
+    /// Releases what mutes alerts, because no process will keep it while the run is parked.
+    pub fn release_mutes(&mut self, now: Timestamp) -> Next {
+        self.now = now;
+        let ids: Vec<_> = self
+            .run
+            .holds
+            .iter()
+            .filter(|(id, h)| mutes::is_mute(id) && h.in_force())
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in ids {
+            self.start_hold(&id, HoldAction::Release);
+        }
+        std::mem::take(&mut self.next)
+    }
+
+    /// Takes in replies to releases alone, for the time between the last effect and the parking.
+    pub fn settle_releases(&mut self, now: Timestamp) -> Next {
+        self.now = now;
+        self.hear_holds();
+        std::mem::take(&mut self.next)
+    }
+
+    fn hear(&mut self) {
+        if let Some(by) = self.taken_over.take() {
+            self.record_takeover(by);
+        }
+        for signal in std::mem::take(&mut self.signals) {
+            if !self.run.signals.contains(&signal.id) {
+                self.record(RunEvent::SignalReceived(signal));
+            }
+        }
+        if std::mem::take(&mut self.granted)
+            && let Some(key) = self.run.waits_for_key.clone()
+        {
+            self.record(RunEvent::GateGranted { key });
+        }
+        self.hear_holds();
+    }
+
+    fn record_takeover(&mut self, by: String) {
+        let lost = self.run.unknown_ends();
+        let marks = lost.iter().map(|(path, n, _)| format!("{path}#{n}")).collect();
+        self.record(RunEvent::TakenOver { by, lost: marks });
+        for (path, attempt, if_lost) in lost {
+            if if_lost == crate::step::IfLost::Fail {
+                let outcome = crate::step::Outcome::Lost;
+                self.record(RunEvent::AttemptFinished {
+                    path: path.clone(),
+                    attempt,
+                    outcome: outcome.clone(),
+                    output: Value::Null,
+                });
+                self.record(RunEvent::StepFinished { path, outcome });
+            }
+        }
+    }
+
+    /// Replies to holds become events; a step that waits for one finds its reply under its own path.
+    fn hear_holds(&mut self) {
+        let held: Vec<_> = self.run.holds.keys().cloned().collect();
+        for id in held {
+            let Some(reply) = self.replies.remove(&hold_key(&id)) else { continue };
+            let Some(hold) = self.run.holds.get(&id) else { continue };
+            let was_made = hold.made_at.is_some();
+            let event = match (&reply, was_made) {
+                (Reply::Held { id: server_id }, false) => {
+                    RunEvent::HoldMade { id: id.clone(), server_id: server_id.clone() }
+                }
+                (Reply::Held { .. }, true) => RunEvent::HoldReleased { id: id.clone(), failed: None },
+                (other, false) => RunEvent::HoldFailed { id: id.clone(), reason: describe(other) },
+                (other, true) => RunEvent::HoldReleased { id: id.clone(), failed: Some(describe(other)) },
+            };
+            self.record(event);
+            let hearer = self.released_by.remove(&id).unwrap_or(id);
+            if !mutes::is_mute(&hearer) && !mutes::is_raised(&hearer) {
+                self.replies.insert(hearer, reply);
+            }
+        }
+    }
+
+    pub(super) fn record(&mut self, event: RunEvent) {
+        self.run.apply_at(&event, self.now);
+        self.next.record.push(event);
+    }
+
+    pub(super) fn wake_at(&mut self, at: Timestamp, waits: Waits) {
+        self.next.wake = Some(self.next.wake.map_or(at, |w| w.min(at)));
+        self.note_wait(waits);
+    }
+
+    pub(super) fn note_wait(&mut self, waits: Waits) {
+        self.next.waits.get_or_insert(waits);
+    }
+
+    fn pass(&mut self) {
+        self.next.wake = None;
+        self.next.waits = None;
+        if self.run.finished.is_some() {
+            return;
+        }
+        if self.run.ending.is_none() {
+            self.work();
+        }
+        if let Some(ending) = self.run.ending.clone() {
+            self.end(&ending);
+        }
+    }
+
+    /// Works on the steps, then on `on_failure`, until it is settled how the run ends.
+    fn work(&mut self) {
+        if let Some(key) = self.run.waits_for_key.clone() {
+            if self.run.cancelled_by.is_none() {
+                self.note_wait(Waits::Key(key));
+                return;
+            }
+        }
+        let playbook = self.playbook.clone();
+        if let Err(problem) = self.base() {
+            self.ending(RunStatus::Failed, problem, None);
+            return;
+        }
+        let halt = self.halt();
+        let cx = super::walk::Walk::main(halt);
+        let ended = match self.visit_list(&playbook.steps, "", &cx) {
+            super::walk::Progress::Working => return,
+            super::walk::Progress::Done(ended) => ended,
+        };
+        if self.run.ending.is_some() {
+            return;
+        }
+        match ended {
+            super::walk::Ended::Good => match &self.run.cancelled_by {
+                // A cancel that came after the last step changed nothing.
+                Some(by) if self.run.nodes.values().all(|n| n.outcome.is_none()) => {
+                    let reason = format!("cancelled by {by}");
+                    self.ending(RunStatus::Cancelled, reason, None);
+                }
+                _ => self.ending(RunStatus::Succeeded, String::new(), None),
+            },
+            super::walk::Ended::Cancelled => {
+                if self.timed_out() && self.run.cancelled_by.is_none() {
+                    let limit = self.playbook.timeout.unwrap_or_default();
+                    let failed = ("the run".to_owned(), format!("no end within {limit:?}"));
+                    self.fail(failed);
+                } else {
+                    let by = self.run.cancelled_by.clone().unwrap_or_else(|| "nobody known".to_owned());
+                    self.ending(RunStatus::Cancelled, format!("cancelled by {by}"), None);
+                }
+            }
+            super::walk::Ended::Rejected { step, by } => {
+                self.ending(RunStatus::Rejected, format!("rejected by {by}"), Some(step));
+            }
+            super::walk::Ended::Failed { step, reason } => self.fail((step, reason)),
+        }
+    }
+
+    fn fail(&mut self, (step, reason): (String, String)) {
+        let playbook = self.playbook.clone();
+        let halt = self.run.cancelled_by.is_some();
+        let cx = super::walk::Walk::handler((step.clone(), reason.clone()), halt);
+        if let super::walk::Progress::Working = self.visit_list(&playbook.on_failure, "on_failure/", &cx) {
+            return;
+        }
+        self.ending(RunStatus::Failed, format!("{step}: {reason}"), Some(step));
+    }
+
+    pub(super) fn ending(&mut self, status: RunStatus, reason: String, step: Option<String>) {
+        self.record(RunEvent::RunEnding { status, reason, step });
+    }
+
+    /// Returns whether nothing new may start, because of a cancel or the run's timeout.
+    fn halt(&mut self) -> bool {
+        if self.run.cancelled_by.is_some() || self.timed_out() {
+            return true;
+        }
+        if let Some(at) = self.times_out_at() {
+            self.next.wake = Some(self.next.wake.map_or(at, |w| w.min(at)));
+        }
+        false
+    }
+
+    fn times_out_at(&self) -> Option<Timestamp> {
+        let timeout = self.playbook.timeout?.saturating_add(Duration::from_millis(self.run.idle_ms));
+        self.run.started_at.checked_add(timeout).ok()
+    }
+
+    fn timed_out(&self) -> bool {
+        let waits_for_person = self
+            .run
+            .nodes
+            .values()
+            .any(|n| n.attempt.as_ref().and_then(|a| a.parked).is_some_and(|p| p.for_person));
+        !waits_for_person && self.times_out_at().is_some_and(|at| at <= self.now)
+    }
+
+    /// `finally`, the failure's own alert, releases, and the end.
+    fn end(&mut self, ending: &super::state::Ending) {
+        let playbook = self.playbook.clone();
+        let deadline = ending.at.checked_add(playbook.finally_timeout).unwrap_or(Timestamp::MAX);
+        let halt = deadline <= self.now;
+        let failed = ending.step.clone().map(|step| (step, ending.reason.clone()));
+        let cx = super::walk::Walk::finally(failed, halt);
+        if let super::walk::Progress::Working = self.visit_list(&playbook.finally, "finally/", &cx) {
+            self.next.wake = Some(self.next.wake.map_or(deadline, |w| w.min(deadline)));
+            return;
+        }
+        if ending.status == RunStatus::Failed
+            && playbook.sync.alert_on_failure
+            && self.options.has_alertmanager
+        {
+            mutes::raise(self, ending);
+        }
+        if self.holds_unsettled() {
+            return;
+        }
+        let gates = limits::settled(
+            &self.run.started.playbook,
+            &self.run.started.target,
+            &self.run.id,
+            &playbook.limits,
+            ending.status,
+        );
+        self.next.gates = gates;
+        self.record(RunEvent::RunFinished { status: ending.status, reason: ending.reason.clone() });
+    }
+
+    /// Makes what is still to be made, then releases what is not kept; returns whether that goes on.
+    fn holds_unsettled(&mut self) -> bool {
+        let holds: Vec<_> = self.run.holds.iter().map(|(id, h)| (id.clone(), h.clone())).collect();
+        let mut unsettled = false;
+        let raising = holds.iter().any(|(id, h)| mutes::is_raised(id) && h.made_at.is_none() && !h.over);
+        for (id, hold) in holds.iter().filter(|(_, h)| !h.over) {
+            if self.in_flight.contains(&hold_key(id)) {
+                unsettled = true;
+            } else if hold.made_at.is_none() && (hold.keep || mutes::is_raised(id)) {
+                self.start_hold(id, HoldAction::Make);
+                unsettled = true;
+            } else if !hold.keep && !raising {
+                // One whose making was never answered may exist: releasing finds it by its mark.
+                self.start_hold(id, HoldAction::Release);
+                unsettled = true;
+            } else if !hold.keep {
+                unsettled = true;
+            }
+        }
+        unsettled
+    }
+
+    pub(super) fn start_hold(&mut self, id: &str, action: HoldAction) {
+        let Some(state) = self.run.holds.get(id) else { return };
+        let key = hold_key(id);
+        if !self.in_flight.insert(key.clone()) {
+            return;
+        }
+        let effect = Effect::Hold(HoldEffect {
+            action,
+            hold: state.hold.clone(),
+            owner: format!("{}/{id}", self.run.id),
+            id: state.server_id.clone(),
+        });
+        self.next.start.push(PendingCall {
+            key,
+            path: id.to_owned(),
+            attempt: 1,
+            effect,
+            limit: Some(SHORT_CALL),
+        });
+    }
+
+    /// Returns whether the alert must be looked at before the next effect.
+    pub(super) fn recheck_wanted(&self, read_only: bool) -> bool {
+        if !self.options.has_alertmanager || self.run.proved_gone {
+            return false;
+        }
+        match self.playbook.recheck {
+            Recheck::Never => false,
+            Recheck::Always => self.run.recheck_due || !read_only,
+            Recheck::Default | Recheck::Start => self.run.recheck_due,
+        }
+    }
+}
+
+/// Says what a reply that is no success means, in a few words.
+pub(super) fn describe(reply: &Reply) -> String {
+    match reply {
+        Reply::Impossible { message, .. } => message.clone(),
+        Reply::TimedOut { limit_ms, .. } => format!("no answer within {limit_ms} ms"),
+        Reply::Stopped { .. } => "stopped".to_owned(),
+        _ => "an answer of another kind".to_owned(),
+    }
+}
