@@ -6,6 +6,7 @@ pub mod error;
 pub mod http;
 pub mod http_config;
 pub mod proxy;
+pub mod standin;
 pub mod tls_config;
 
 mod auth;
@@ -18,4 +19,5 @@ pub use http_config::{
     Authorization, BasicAuth, HeaderValues, HttpConfig, HttpConfigError, HttpConfigProblem, OAuth2,
 };
 pub use proxy::ProxyEnvironment;
+pub use standin::{StandIn, StandInOptions};
 pub use tls_config::{TlsConfig, TlsVersion};
