@@ -153,8 +153,11 @@ enum Trust {
     /// The authorities of the machine, read at the first handshake.
     Machine(OnceLock<Result<Arc<dyn ServerCertVerifier>, String>>),
     /// Named authorities, read at every handshake, parsed when they changed.
-    Only { pem: Pem, last: Mutex<Option<(Vec<u8>, Arc<WebPkiServerVerifier>)>> },
+    Only { pem: Pem, last: Mutex<Option<Parsed>> },
 }
+
+/// PEM text, and the verifier that was made of it.
+type Parsed = (Vec<u8>, Arc<WebPkiServerVerifier>);
 
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
