@@ -20,6 +20,7 @@ mod walk;
 mod branch;
 mod limits;
 mod decode;
+pub mod render;
 pub mod traps;
 
 pub use count::plural;

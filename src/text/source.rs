@@ -95,6 +95,11 @@ impl SourceFile {
         self.lines.len()
     }
 
+    /// Returns the start of the character that an offset is in; past the end, the end.
+    pub(super) fn floor(&self, offset: usize) -> usize {
+        floor_char(&self.text, offset)
+    }
+
     fn line_index(&self, offset: usize) -> usize {
         self.lines.partition_point(|&start| start <= offset).saturating_sub(1)
     }
