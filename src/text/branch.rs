@@ -13,7 +13,9 @@ use super::walk::{Walk, start};
 pub(super) enum Choice<'a> {
     /// This branch is what was meant.
     Branch(&'a Value),
-    /// Nothing more is to be checked: a problem was reported, or the alternatives say nothing about the value.
+    /// The alternatives are only about which keys there are: the rest of the schema goes on.
+    Unneeded,
+    /// Nothing more is to be checked: a problem was reported, now or before.
     Settled,
 }
 
@@ -25,7 +27,7 @@ impl<'a> Walk<'a> {
         }
         if list.iter().all(|branch| branch.as_object().is_some_and(only_required)) {
             self.alternatives(node, list);
-            return Choice::Settled;
+            return Choice::Unneeded;
         }
         let bits = types_of_node(node);
         let fitting: Vec<&Value> =

@@ -8,6 +8,7 @@ use serde_path_to_error::{Path, Segment, Track};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::node::{Node, PathSegment};
+use super::parse::parse;
 use super::source::SourceFile;
 use super::walk::walk;
 
@@ -34,6 +35,42 @@ pub fn decode<T: DeserializeOwned>(
     }
 }
 
+/// A value and what it was read from, for whoever checks it further.
+#[derive(Debug, Clone)]
+pub struct Decoded<T> {
+    /// The value.
+    pub value: T,
+    /// What it was read from; places of its parts are found by their path.
+    pub node: Node,
+    /// The file it was read from.
+    pub file: Arc<SourceFile>,
+}
+
+/// Reads all documents of a file as values of one type; those with errors are left out and reported.
+///
+/// `name` is what the file is called in messages.
+pub fn read<T: DeserializeOwned>(
+    name: &str,
+    bytes: Vec<u8>,
+    schema: &Schema,
+    out: &mut Diagnostics,
+) -> Vec<Decoded<T>> {
+    let file = match SourceFile::new(name, bytes) {
+        Ok(file) => file,
+        Err(problem) => {
+            out.push(problem);
+            return Vec::new();
+        }
+    };
+    let mut values = Vec::new();
+    for document in parse(&file, out) {
+        if let Some(value) = decode(&document.root, schema, &file, out) {
+            values.push(Decoded { value, node: document.root, file: Arc::clone(&file) });
+        }
+    }
+    values
+}
+
 /// Finds the place of what serde refused by its path.
 fn refused(node: &Node, file: &Arc<SourceFile>, path: &Path, message: &str) -> Diagnostic {
     let mut place = node;
@@ -56,7 +93,7 @@ fn refused(node: &Node, file: &Arc<SourceFile>, path: &Path, message: &str) -> D
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::{parse, schema_of};
+    use crate::text::schema_of;
     use std::collections::BTreeMap;
 
     /// A playbook of the tests.
@@ -133,11 +170,9 @@ mod tests {
     }
 
     fn read(source: &str) -> (Option<Spec>, Vec<String>) {
-        let file = SourceFile::new("f.yaml", source.as_bytes().to_vec()).unwrap();
         let mut out = Diagnostics::new();
-        let documents = parse(&file, &mut out);
-        let schema = schema_of::<Spec>();
-        let spec = documents.first().and_then(|d| decode(&d.root, &schema, &file, &mut out));
+        let documents = super::read("f.yaml", source.into(), &schema_of::<Spec>(), &mut out);
+        let spec = documents.into_iter().next().map(|decoded| decoded.value);
         out.sort();
         let said = out.iter().map(|d| {
             let at = d.position().unwrap();

@@ -154,6 +154,14 @@ impl Diagnostics {
         self.list.push(diagnostic);
     }
 
+    /// Drops the problems of a kind that lie within a place.
+    pub(super) fn drop_within(&mut self, file: &Arc<SourceFile>, code: &str, span: Span) {
+        self.list.retain(|d| {
+            let same_file = d.file.as_ref().is_some_and(|known| Arc::ptr_eq(known, file));
+            !(same_file && d.code == code && span.contains(d.span))
+        });
+    }
+
     /// Orders by file name and place, and drops problems that say the same about the same place.
     pub fn sort(&mut self) {
         self.list.sort_by(|a, b| a.order().cmp(&b.order()));

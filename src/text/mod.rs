@@ -13,6 +13,7 @@ mod escape;
 mod scalar;
 mod node;
 mod parse;
+mod tree;
 mod syntax;
 mod core_schema;
 mod schema;
@@ -24,7 +25,7 @@ pub mod render;
 pub mod traps;
 
 pub use count::plural;
-pub use decode::decode;
+pub use decode::{Decoded, decode, read};
 pub use diagnostic::{Diagnostic, Diagnostics, Related, Severity};
 pub use escape::{escape_for_terminal, escape_lines_for_terminal};
 pub use node::{Entry, Mapping, Node, NodeKind, PathSegment, Sequence};

@@ -9,11 +9,17 @@ use super::source::SourceFile;
 use super::span::Span;
 use super::traps::quoted;
 
-/// Makes a diagnostic of a syntax error that came after everything before `last` was read.
-pub(super) fn diagnostic(file: &Arc<SourceFile>, error: &ScanError, last: usize) -> Diagnostic {
+/// Makes a diagnostic of a syntax error that came after everything before `last` was read, inside an
+/// `open_bracket` where there is one.
+pub(super) fn diagnostic(
+    file: &Arc<SourceFile>,
+    error: &ScanError,
+    last: usize,
+    open_bracket: Option<Span>,
+) -> Diagnostic {
     let text = file.text();
     let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
-    let place = Place { file, at, last: last.min(at) };
+    let place = Place { file, at, last: last.min(at), open_bracket };
     match error.kind() {
         ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => {
             place.unclosed_quote()
@@ -24,7 +30,11 @@ pub(super) fn diagnostic(file: &Arc<SourceFile>, error: &ScanError, last: usize)
         ErrorKind::UnknownQuotedScalarEscape
         | ErrorKind::InvalidQuotedScalarHexEscape
         | ErrorKind::InvalidUnicodeEscape => place.escape(),
-        kind => place.template().or_else(|| place.tab(kind)).unwrap_or_else(|| place.grammar(kind)),
+        kind => place
+            .template()
+            .or_else(|| place.tab(kind))
+            .or_else(|| place.unclosed_bracket(kind))
+            .unwrap_or_else(|| place.grammar(kind)),
     }
 }
 
@@ -38,6 +48,7 @@ struct Place<'a> {
     file: &'a Arc<SourceFile>,
     at: usize,
     last: usize,
+    open_bracket: Option<Span>,
 }
 
 impl Place<'_> {
@@ -71,7 +82,7 @@ impl Place<'_> {
 
     fn unclosed_quote(&self) -> Diagnostic {
         let quote = self.file.slice(self.character()).to_owned();
-        let hint = format!("add the closing `{quote}`; inside, {}", escape_rule(&quote));
+        let hint = format!("add the closing `{quote}`; {}", escape_rule(&quote));
         self.error("yaml-unclosed-quote", self.character(), "this quote is never closed").hint(hint)
     }
 
@@ -132,21 +143,42 @@ impl Place<'_> {
     /// `shell: {{ x }} y`: a template without quotes, which YAML takes for its own braces.
     fn template(&self) -> Option<Diagnostic> {
         let line = self.line();
-        let before = self.file.slice(Span::new(line.start, (self.at + 1).min(line.end)));
+        let before = self.file.slice(Span::new(line.start, self.file.floor((self.at + 2).min(line.end))));
         let opens = ["{{", "{%", "{#"].iter().filter_map(|open| before.find(open)).min()?;
         if !quotes_are_even(&before[..opens]) {
             return None;
         }
         let start = value_start(before, opens);
         let span = Span::new(line.start + start, line.end);
-        let written = self.file.slice(span).trim_end();
         let in_list = before[..start].trim_end().ends_with(['[', ',']);
+        let written = self.file.slice(span).trim_end();
+        let closed = ["}}", "%}", "#}"].iter().filter_map(|close| written.find(close)).min();
+        let written = closed.filter(|_| in_list).map_or(written, |at| &written[..at + 2]);
         let hint =
             if in_list { "put the item in quotes".to_owned() } else { format!("write {}", quoted(written)) };
         let span = Span::new(span.start, span.start + written.len());
         Some(
             self.error("yaml-template-quotes", span, "a template without quotes: YAML takes `{` for its own")
                 .hint(hint),
+        )
+    }
+
+    /// A bracket that was opened on an earlier line and not closed before the next key.
+    fn unclosed_bracket(&self, kind: &ErrorKind) -> Option<Diagnostic> {
+        let open = self.open_bracket.filter(|open| open.start < self.line().start)?;
+        let noticed = matches!(
+            kind,
+            ErrorKind::MappingValueNotAllowed
+                | ErrorKind::InvalidColonPlacement
+                | ErrorKind::ExpectedFlowSequenceSeparator
+                | ErrorKind::ExpectedFlowMappingSeparator
+                | ErrorKind::BlockEntryInFlowCollection
+        );
+        let bracket = self.file.slice(open).chars().next().filter(|_| noticed)?;
+        Some(
+            self.error("yaml-unclosed-bracket", open, format!("this `{bracket}` is not closed"))
+                .related(self.character(), "YAML noticed it here")
+                .hint(format!("add the closing `{}`", closing(bracket))),
         )
     }
 
@@ -232,7 +264,7 @@ impl Place<'_> {
         if start > 0 && before[..start].contains(": ") {
             format!("text with a colon and a space needs quotes: {}", quoted(written))
         } else {
-            "the line above it is text, not a key: is a colon missing there, or is this line indented wrongly?".into()
+            "YAML reads this line as more of the text above it: is it indented wrongly, or does the line above lack a colon and a space?".into()
         }
     }
 }

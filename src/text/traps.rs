@@ -177,3 +177,107 @@ pub(super) fn foreign_key(file: &Arc<SourceFile>, span: Span, key: Span, flow: b
 fn quoted_template(text: &str) -> String {
     if text.contains('"') { quoted(text) } else { format!("\"{}\"", text.replace('\\', "\\\\")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::render::{self, Drawing};
+    use crate::text::{Diagnostics, parse, walk};
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+    use serde_json::json;
+    use std::path::Path;
+
+    /// Reads a file as a playbook's parser does, with a schema of just a few keys.
+    fn problems(file: &Arc<SourceFile>) -> Diagnostics {
+        let text = json!({"type": "string"});
+        let texts = json!({"type": "array", "items": text});
+        let long = json!({"type": "object", "properties": {"script": text}, "additionalProperties": false});
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "matchers": texts,
+                "exec": texts,
+                "when": text,
+                "shell": {"anyOf": [text, long]},
+                "keep": {"type": "boolean"},
+                "status": {"type": "string"},
+                "env": {"type": "object", "additionalProperties": text},
+            },
+            "additionalProperties": false,
+        });
+        let mut out = Diagnostics::new();
+        for document in parse(file, &mut out) {
+            walk(&document.root, &schema, file, &mut out);
+            for list in ["matchers", "exec"].into_iter().filter_map(|key| document.root.get(key)) {
+                out.extend(split_at_comma(file, list));
+                out.extend(list.items().iter().filter_map(|item| cut_by_comment(file, item)));
+            }
+            out.extend(document.root.get("when").and_then(|node| cut_by_comment(file, node)));
+        }
+        out.sort();
+        out
+    }
+
+    #[test]
+    fn every_trap_is_named_and_says_how_to_write_it() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/yaml-traps");
+        let mut files: Vec<_> =
+            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+        files.sort();
+        assert!(files.len() > 20);
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(&folder);
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        let _guard = settings.bind_to_scope();
+        for path in files {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let file = SourceFile::new(format!("{name}.yaml"), std::fs::read(&path).unwrap()).unwrap();
+            let problems = problems(&file);
+            assert!(!problems.is_empty(), "{name} says nothing");
+            insta::assert_snapshot!(name, render::text(&problems, Drawing::default()));
+        }
+    }
+
+    #[test]
+    fn what_is_written_well_is_no_trap() {
+        let source = r#"
+matchers: ['a =~ "b,c"', "d = e", 'f != "g: h"', x = y]
+exec: [grep, "{{ x }}", 'a #b', it's, "x: y"]
+when: alert.labels.a | default("on") != "off" # why
+shell: |
+  echo "a #b: {{ c }}"
+env: {"on": 1, A: it's # fine
+  }
+"#;
+        let file = SourceFile::new("f", source.as_bytes().to_vec()).unwrap();
+        assert_eq!(render::lines(&problems(&file)), "");
+    }
+
+    #[test]
+    fn quoted_text_is_readable() {
+        for (text, expected) in [
+            ("a: b", "'a: b'"),
+            (r#"a = "x: y""#, r#"'a = "x: y"'"#),
+            ("it's", r#""it's""#),
+            (r#"it's "x""#, r#"'it''s "x"'"#),
+            ("a\nb", r#""a\nb""#),
+        ] {
+            assert_eq!(quoted(text), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn quoted_text_means_itself(text in any::<String>()) {
+            let source = format!("k: {}", quoted(&text));
+            if let Ok(file) = SourceFile::new("f", source.into_bytes()) {
+                let mut out = Diagnostics::new();
+                let documents = parse(&file, &mut out);
+                let value = documents.first().and_then(|d| d.root.get("k")).and_then(Node::as_str);
+                prop_assert_eq!(value, Some(text.as_str()));
+            }
+        }
+    }
+}

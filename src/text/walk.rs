@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
             match self.choose(node, list) {
                 Choice::Branch(branch) if !self.facets(node, branch, into) => return false,
                 Choice::Settled if !map.contains_key("properties") => return false,
-                Choice::Branch(_) | Choice::Settled => {}
+                Choice::Branch(_) | Choice::Unneeded | Choice::Settled => {}
             }
         }
         true
