@@ -1,12 +1,106 @@
 //! Drives runs: performs effects, journals facts before believing them.
+//!
+//! [`Engine::admit`] turns a delivery into runs, [`Engine::complete`] works on them until they are over
+//! or parked, [`Engine::take`] goes on with runs that another process left.
 
+mod admission;
+mod driver;
+mod heart;
+mod options;
+mod pool;
 mod ports;
+mod raised;
+mod recovery;
+mod stop;
 
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::playbook::Playbook;
+
+pub use crate::playbook::WhenBusy;
+pub use crate::run::gate_keys;
+pub use admission::{Delivery, Offer, OfferAnswer, StartedRun, waits_for_a_run};
+pub use driver::{RunEnd, RunEndKind};
+pub use options::{EngineOptions, Offered};
 pub use ports::{
     Admitted, Answer, Ask, Call, Claim, Clock, Episode, EpisodeKey, KeyAsk, LEASE, Later, Lease, Observation,
     Owner, Parking, Performer, Raised, Renewed, Reporter, RunFilter, RunHeader, RunSummary, Store,
     StoreError, Take, Taken,
 };
+pub use recovery::Resumed;
+pub use stop::{Stop, Stopper};
 
-pub use crate::playbook::WhenBusy;
-pub use crate::run::gate_keys;
+/// Compiles a playbook's stored text again.
+pub type Compile = Arc<dyn Fn(&str) -> Result<Arc<Playbook>, String> + Send + Sync>;
+/// Tells whether a process still lives on this host.
+pub type IsAlive = Arc<dyn Fn(&Owner) -> bool + Send + Sync>;
+
+/// The embeddable program: everything that drives runs, over ports.
+#[derive(Clone)]
+pub struct Engine {
+    store: Arc<dyn Store>,
+    performer: Arc<dyn Performer>,
+    clock: Arc<dyn Clock>,
+    reporter: Arc<dyn Reporter>,
+    owner: Owner,
+    compile: Compile,
+    is_alive: IsAlive,
+    options: EngineOptions,
+    slots: Arc<Semaphore>,
+    heart: heart::Heart,
+    stop: Stop,
+}
+
+/// What an [`Engine`] is made of.
+pub struct Parts {
+    /// Where runs are kept.
+    pub store: Arc<dyn Store>,
+    /// What does effects.
+    pub performer: Arc<dyn Performer>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who sees events.
+    pub reporter: Arc<dyn Reporter>,
+    /// This process.
+    pub owner: Owner,
+    /// Compiles stored playbooks.
+    pub compile: Compile,
+    /// Tells whether the owner of a run lives.
+    pub is_alive: IsAlive,
+    /// Settings.
+    pub options: EngineOptions,
+    /// How it is told to stop.
+    pub stop: Stop,
+}
+
+impl Engine {
+    /// Makes an engine.
+    pub fn new(parts: Parts) -> Engine {
+        let slots = Arc::new(Semaphore::new(parts.options.parallel.max(1)));
+        Engine {
+            store: parts.store,
+            performer: parts.performer,
+            clock: parts.clock,
+            reporter: parts.reporter,
+            owner: parts.owner,
+            compile: parts.compile,
+            is_alive: parts.is_alive,
+            heart: heart::Heart::default(),
+            options: parts.options,
+            slots,
+            stop: parts.stop,
+        }
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Returns the settings.
+    pub fn options(&self) -> &EngineOptions {
+        &self.options
+    }
+}

@@ -34,7 +34,8 @@ pub use id::{BadId, PlaybookName, RunId, Scope, StepId};
 pub use index::MatcherIndex;
 pub use labels::{LabelSet, Labels};
 pub use matcher::{
-    MatchOp, Matcher, MatcherError, MatcherSyntax, MatcherWarning, Parsed, first_failing, parse_list, parse_one,
+    MatchOp, Matcher, MatcherError, MatcherSyntax, MatcherWarning, Parsed, first_failing, parse_list,
+    parse_one,
 };
 pub use payload::{BadAlert, PayloadError, PayloadReader, RawAlert, ReadStats, Shape, read_alerts};
 pub use regex::{Pattern, RegexError};

@@ -1,0 +1,324 @@
+//! [`Delivery`] to [`Offer`]s: which runs a delivery starts, which come later, and why not.
+//!
+//! The pure judgement is `run`'s, the decision about claims and gates is the store's, in its
+//! transaction. `plan` takes the same way on a snapshot.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Engine;
+use super::ports::{
+    Admitted, Ask, Episode, EpisodeKey, KeyAsk, Later, Lease, Observation, RunHeader, StoreError,
+};
+use crate::model::Alert;
+use crate::playbook::{Library, Playbook, TriggerStatus};
+use crate::run::{
+    Closed, Group, LaterReason, RunEvent, Seen, Skip, Stamped, Started, Verdict, base_scope, fill_vars,
+    gates_asked, group, judge,
+};
+
+/// What one poll, one piped document or one file brought.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// Whose alerts these are.
+    pub scope: String,
+    /// `poll`, `stdin`, a file's name, a URL.
+    pub source: String,
+    /// Alerts that at least one playbook matches.
+    pub alerts: Vec<Alert>,
+    /// When they were read.
+    pub at: Timestamp,
+    /// Whether they come from Alertmanager just now, so that a re-check at once would tell nothing new.
+    pub fresh: bool,
+}
+
+/// What admission says of one playbook and one group of alerts.
+#[derive(Debug)]
+pub struct Offer {
+    /// The playbook.
+    pub playbook: Arc<Playbook>,
+    /// For which state.
+    pub trigger: TriggerStatus,
+    /// The target.
+    pub group: Group,
+    /// The alerts, oldest first.
+    pub alerts: Vec<Alert>,
+    /// Whose they are.
+    pub scope: String,
+    /// The verdict.
+    pub answer: OfferAnswer,
+}
+
+/// The verdict on an [`Offer`].
+#[derive(Debug)]
+pub enum OfferAnswer {
+    /// A run was started (in a plan: would be).
+    Started(Box<StartedRun>),
+    /// It comes back.
+    Later(Closed),
+    /// It does not run.
+    Skip(Skip),
+}
+
+/// A run that was admitted.
+#[derive(Debug)]
+pub struct StartedRun {
+    /// What it is.
+    pub header: RunHeader,
+    /// The lease on it.
+    pub lease: Lease,
+    /// Whether it holds its concurrency key (or needs none).
+    pub granted: bool,
+    /// Its first events.
+    pub journal: Vec<Stamped>,
+    /// Alerts were read from Alertmanager so lately that they need no look until then.
+    pub fresh_until: Option<Timestamp>,
+}
+
+/// How long an answer of Alertmanager counts as fresh.
+const FRESH_SECONDS: i64 = 5;
+
+impl Engine {
+    /// Offers a delivery to all playbooks: claims and gates are decided and durable when it returns.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn admit(&self, library: &Library, delivery: &Delivery) -> Result<Vec<Offer>, StoreError> {
+        let episodes = self.store.observe(observations(delivery), delivery.at).await?;
+        let (mut offers, asks) = self.judge_all(library, delivery, &episodes);
+        let admitted = self.store.admit(asks.asks, self.owner.clone(), self.clock.now()).await?;
+        place(&mut offers, asks.of, admitted, delivery);
+        let later = offers.iter().filter_map(|offer| put_off(offer, delivery.at)).collect::<Vec<_>>();
+        if !later.is_empty() {
+            self.store.put_later(later).await?;
+        }
+        Ok(offers)
+    }
+
+    /// Says what [`Engine::admit`] would, without changing anything.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn preview(&self, library: &Library, delivery: &Delivery) -> Result<Vec<Offer>, StoreError> {
+        let episodes = self.store.preview_episodes(observations(delivery), delivery.at).await?;
+        let (mut offers, asks) = self.judge_all(library, delivery, &episodes);
+        let admitted = self.store.preview(asks.asks, self.clock.now()).await?;
+        place(&mut offers, asks.of, admitted, delivery);
+        Ok(offers)
+    }
+
+    fn judge_all(&self, library: &Library, delivery: &Delivery, episodes: &[Episode]) -> (Vec<Offer>, Asks) {
+        let mut offers = Vec::new();
+        let mut groups: BTreeMap<(usize, TriggerStatus, Group), Vec<(usize, EpisodeKey)>> = BTreeMap::new();
+        let mut matching = Vec::new();
+        for (n, alert) in delivery.alerts.iter().enumerate() {
+            matching.clear();
+            library.matching(&alert.labels, &mut matching);
+            let Some(episode) = episodes.get(n) else { continue };
+            for &p in &matching {
+                let Some(playbook) = library.playbooks().get(p as usize) else { continue };
+                let trigger = if alert.is_firing() { TriggerStatus::Firing } else { TriggerStatus::Resolved };
+                let claim = episode
+                    .claims
+                    .iter()
+                    .find(|c| c.playbook == playbook.name.as_str() && c.trigger == trigger)
+                    .map(|c| c.run.as_str());
+                let starts_at =
+                    Timestamp::from_millisecond(episode.key.starts_at_ms).unwrap_or(alert.starts_at);
+                let seen = Seen { starts_at, claimed_by: claim, env: &self.options.env };
+                let group = group(playbook, alert);
+                let verdict = match self.options.offered.missing(playbook) {
+                    Some(what) => {
+                        Verdict::Skip(Skip::Missing { what: format!("playbook `{}` {what}", playbook.name) })
+                    }
+                    None => judge(playbook, alert, seen, delivery.at),
+                };
+                let answer = match verdict {
+                    Verdict::Start => {
+                        groups
+                            .entry((p as usize, trigger, group))
+                            .or_default()
+                            .push((n, episode.key.clone()));
+                        continue;
+                    }
+                    Verdict::Later(closed) => OfferAnswer::Later(closed),
+                    Verdict::Skip(skip) => OfferAnswer::Skip(skip),
+                };
+                offers.push(Offer {
+                    playbook: playbook.clone(),
+                    trigger,
+                    group,
+                    alerts: vec![alert.clone()],
+                    scope: delivery.scope.clone(),
+                    answer,
+                });
+            }
+        }
+        let mut asks = Asks::default();
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        for (_, members) in &mut groups {
+            members.sort_by_key(|(n, _)| delivery.alerts.get(*n).map(|a| a.starts_at));
+        }
+        // Oldest first: when a limit lets only some through, they are those that wait the longest.
+        groups.sort_by_key(|(_, members)| {
+            members.first().and_then(|(n, _)| delivery.alerts.get(*n)).map(|a| a.starts_at)
+        });
+        for ((p, trigger, group), members) in groups {
+            let Some(playbook) = library.playbooks().get(p) else { continue };
+            let alerts: Vec<Alert> =
+                members.iter().filter_map(|(n, _)| delivery.alerts.get(*n).cloned()).collect();
+            let episodes = members.into_iter().map(|(_, key)| key).collect();
+            let answer = match self.ask(playbook, trigger, &group, &alerts, episodes, delivery) {
+                Ok(ask) => {
+                    asks.asks.push(ask);
+                    asks.of.push(offers.len());
+                    OfferAnswer::Skip(Skip::When)
+                }
+                Err(error) => OfferAnswer::Skip(Skip::WhenFailed { error }),
+            };
+            offers.push(Offer {
+                playbook: playbook.clone(),
+                trigger,
+                group,
+                alerts,
+                scope: delivery.scope.clone(),
+                answer,
+            });
+        }
+        (offers, asks)
+    }
+
+    fn ask(
+        &self,
+        playbook: &Arc<Playbook>,
+        trigger: TriggerStatus,
+        group: &Group,
+        alerts: &[Alert],
+        episodes: Vec<EpisodeKey>,
+        delivery: &Delivery,
+    ) -> Result<Ask, String> {
+        let id = Uuid::now_v7();
+        let run = id.to_string();
+        let started = Started {
+            playbook: playbook.name.to_string(),
+            digest: playbook.digest.clone(),
+            trigger,
+            target: group.target.clone(),
+            group: group.labels.clone(),
+            scope: delivery.scope.clone(),
+            alerts: alerts.iter().map(|a| serde_json::to_value(a).unwrap_or(Value::Null)).collect(),
+            env: self.options.env.clone(),
+            source: delivery.source.clone(),
+            retry_of: None,
+            seed: u64::from_le_bytes(id.as_bytes().last_chunk::<8>().copied().unwrap_or_default()),
+        };
+        let key = self.key(playbook, &run, &started, delivery.at)?;
+        let first = alerts.first();
+        let labels = first.map(|a| a.labels.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect());
+        let target = match first {
+            Some(alert) if group.labels.is_empty() => alert.labels.to_string(),
+            _ => group.target.clone(),
+        };
+        let header = RunHeader {
+            run: run.clone(),
+            playbook: started.playbook.clone(),
+            digest: started.digest.clone(),
+            trigger,
+            target,
+            labels: labels.unwrap_or_default(),
+            scope: delivery.scope.clone(),
+        };
+        let gates =
+            gates_asked(playbook.name.as_str(), &group.target, &run, &playbook.limits, &self.options.limits);
+        Ok(Ask {
+            header,
+            episodes,
+            gates,
+            key,
+            text: playbook.text.clone(),
+            events: vec![RunEvent::RunStarted(Box::new(started))],
+        })
+    }
+
+    fn key(
+        &self,
+        playbook: &Playbook,
+        run: &str,
+        started: &Started,
+        at: Timestamp,
+    ) -> Result<Option<KeyAsk>, String> {
+        let Some(concurrency) = &playbook.concurrency else { return Ok(None) };
+        let journal = [Stamped { seq: 1, at, event: RunEvent::RunStarted(Box::new(started.clone())) }];
+        let Some(run) = crate::run::Run::replay(run, &journal) else { return Ok(None) };
+        let scope = base_scope(&run);
+        let vars = fill_vars(&playbook.vars, &scope)?;
+        let scope = scope.with("vars", minijinja::Value::from(minijinja::value::Serde(Value::Object(vars))));
+        let key = concurrency.key.render(&scope).map_err(|e| format!("concurrency.key: {e}"))?;
+        Ok(Some(KeyAsk { key, when_busy: concurrency.when_busy }))
+    }
+}
+
+/// Asks, and the offers that they belong to.
+#[derive(Default)]
+struct Asks {
+    asks: Vec<Ask>,
+    of: Vec<usize>,
+}
+
+fn observations(delivery: &Delivery) -> Vec<Observation> {
+    let observe = |alert: &Alert| Observation {
+        scope: delivery.scope.clone(),
+        fingerprint: alert.fingerprint.to_string(),
+        starts_at: alert.starts_at,
+        ends_at: alert.ends_at,
+        firing: alert.is_firing(),
+    };
+    delivery.alerts.iter().map(observe).collect()
+}
+
+/// Puts the store's answers where the judgement left a place for them.
+fn place(offers: &mut [Offer], of: Vec<usize>, admitted: Vec<Admitted>, delivery: &Delivery) {
+    for (n, admitted) in of.into_iter().zip(admitted) {
+        let Some(offer) = offers.get_mut(n) else { continue };
+        offer.answer = match admitted {
+            Admitted::Claimed { run } => OfferAnswer::Skip(Skip::Claimed { run }),
+            Admitted::Later(closed) => OfferAnswer::Later(closed),
+            Admitted::Started { lease, granted, events, header, .. } => {
+                let fresh_until =
+                    delivery.at.checked_add(jiff::SignedDuration::from_secs(FRESH_SECONDS)).ok();
+                OfferAnswer::Started(Box::new(StartedRun {
+                    header,
+                    lease,
+                    granted,
+                    journal: events,
+                    fresh_until: fresh_until.filter(|_| delivery.fresh),
+                }))
+            }
+        };
+    }
+}
+
+/// Returns the row of an offer that comes back.
+fn put_off(offer: &Offer, since: Timestamp) -> Option<Later> {
+    let OfferAnswer::Later(closed) = &offer.answer else { return None };
+    Some(Later {
+        playbook: offer.playbook.name.to_string(),
+        target: offer.group.target.clone(),
+        trigger: offer.trigger,
+        scope: offer.scope.clone(),
+        alerts: offer.alerts.iter().map(|a| serde_json::to_value(a).unwrap_or(Value::Null)).collect(),
+        closed: closed.clone(),
+        since,
+    })
+}
+
+/// Returns whether a verdict may change as soon as another run of this process ends.
+pub fn waits_for_a_run(reason: LaterReason) -> bool {
+    matches!(reason, LaterReason::Targets | LaterReason::Running | LaterReason::Trickle | LaterReason::Busy)
+}

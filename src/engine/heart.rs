@@ -1,0 +1,88 @@
+//! [`Heart`]: renews the leases of all runs of this process together, and hands each run what it hears.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::Engine;
+use super::ports::{Lease, Renewed, StoreError};
+
+/// The runs that this process has leases on.
+#[derive(Clone, Default)]
+pub(super) struct Heart {
+    held: Arc<Mutex<HashMap<String, Held>>>,
+}
+
+struct Held {
+    lease: Lease,
+    tell: mpsc::UnboundedSender<Heard>,
+}
+
+/// What a renewal tells a run.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// The lease goes on.
+    Renewed(Renewed),
+    /// Another process has the run.
+    Lost,
+}
+
+impl Heart {
+    /// Adds a run; what is heard of it comes out of the receiver.
+    pub(super) fn add(&self, lease: Lease) -> mpsc::UnboundedReceiver<Heard> {
+        let (tell, hear) = mpsc::unbounded_channel();
+        self.lock().insert(lease.run.clone(), Held { lease, tell });
+        hear
+    }
+
+    /// Forgets a run.
+    pub(super) fn remove(&self, run: &str) {
+        self.lock().remove(run);
+    }
+
+    fn leases(&self) -> Vec<Lease> {
+        self.lock().values().map(|held| held.lease.clone()).collect()
+    }
+
+    fn tell(&self, run: &str, heard: Heard) {
+        if let Some(held) = self.lock().get(run) {
+            // A run that has just ended listens no more.
+            let _ = held.tell.send(heard);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine {
+    /// Renews leases for as long as it is polled.
+    pub(super) async fn beat(&self) {
+        loop {
+            let now = self.clock.now();
+            let due = now.checked_add(self.options.heartbeat).unwrap_or(now);
+            self.clock.sleep_until(due).await;
+            let leases = self.heart.leases();
+            if leases.is_empty() {
+                continue;
+            }
+            match self.store.renew(leases.clone(), self.clock.now()).await {
+                Ok(answers) => {
+                    for (lease, answer) in leases.iter().zip(answers) {
+                        match answer {
+                            Ok(renewed) => self.heart.tell(&lease.run, Heard::Renewed(renewed)),
+                            Err(StoreError::Fenced { .. } | StoreError::NoSuchRun { .. }) => {
+                                self.heart.tell(&lease.run, Heard::Lost);
+                            }
+                            Err(error) => self.reporter.notice(&format!("renewing a lease: {error}")),
+                        }
+                    }
+                }
+                // Leases outlast several beats: the next one may get through.
+                Err(error) => self.reporter.notice(&format!("renewing leases: {error}")),
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Works on many runs at once, and offers again what waited for one of them to end.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::Engine;
+use super::admission::{Delivery, Offer, OfferAnswer, waits_for_a_run};
+use super::driver::RunEnd;
+use super::ports::StoreError;
+use super::recovery::Resumed;
+use crate::playbook::Library;
+use crate::run::{Machine, Run};
+
+/// Offers tried again when a run ends, at most: enough to fill what one end can free.
+const AGAIN: usize = 16;
+
+impl Engine {
+    /// Works on runs that were admitted or resumed until each is over or parked, and admits what waited
+    /// for one of them as they end. Returns how each was left; `offers` is brought up to date.
+    ///
+    /// # Errors
+    ///
+    /// The store's, when admission fails; a run's own trouble with the store is in its [`RunEnd`].
+    pub async fn complete(
+        &self,
+        library: &Library,
+        delivery: Option<&Delivery>,
+        offers: &mut Vec<Offer>,
+        resumed: Vec<Resumed>,
+    ) -> Result<Vec<RunEnd>, StoreError> {
+        let mut runs: JoinSet<RunEnd> = JoinSet::new();
+        for run in resumed {
+            self.spawn(&mut runs, run);
+        }
+        for offer in offers.iter_mut() {
+            self.spawn_offer(&mut runs, offer);
+        }
+        let mut again: VecDeque<Offer> = VecDeque::new();
+        if delivery.is_some() {
+            let (waiting, rest) = std::mem::take(offers).into_iter().partition::<Vec<_>, _>(waits);
+            *offers = rest;
+            again.extend(waiting);
+        }
+        let mut ends = Vec::new();
+        let engine = self.clone();
+        let beat = engine.beat();
+        tokio::pin!(beat);
+        loop {
+            let done = tokio::select! {
+                done = runs.join_next() => done,
+                () = &mut beat => continue,
+            };
+            let Some(done) = done else { break };
+            match done {
+                Ok(end) => ends.push(end),
+                Err(error) => self.reporter.notice(&format!("a run's task ended badly: {error}")),
+            }
+            if let Some(delivery) = delivery.filter(|_| !again.is_empty() && self.stop.asked().is_none()) {
+                self.offer_again(library, delivery, &mut again, offers, &mut runs).await?;
+            }
+        }
+        offers.extend(again);
+        Ok(ends)
+    }
+
+    async fn offer_again(
+        &self,
+        library: &Library,
+        delivery: &Delivery,
+        again: &mut VecDeque<Offer>,
+        offers: &mut Vec<Offer>,
+        runs: &mut JoinSet<RunEnd>,
+    ) -> Result<(), StoreError> {
+        let batch: Vec<Offer> = (0..AGAIN).map_while(|_| again.pop_front()).collect();
+        let wanted: Vec<_> =
+            batch.iter().map(|o| (o.playbook.name.clone(), o.trigger, o.group.clone())).collect();
+        let small = Delivery {
+            alerts: batch.iter().flat_map(|o| o.alerts.iter().cloned()).collect(),
+            at: self.clock.now(),
+            fresh: false,
+            ..delivery.clone()
+        };
+        let answers = self.admit(library, &small).await?;
+        let mut waiting = Vec::new();
+        for mut offer in answers {
+            // Other playbooks of the same alerts have had their answer.
+            if !wanted.contains(&(offer.playbook.name.clone(), offer.trigger, offer.group.clone())) {
+                continue;
+            }
+            self.spawn_offer(runs, &mut offer);
+            if waits(&offer) { waiting.push(offer) } else { offers.push(offer) }
+        }
+        for offer in waiting.into_iter().rev() {
+            again.push_front(offer);
+        }
+        Ok(())
+    }
+
+    fn spawn_offer(&self, runs: &mut JoinSet<RunEnd>, offer: &mut Offer) {
+        let OfferAnswer::Started(started) = &mut offer.answer else { return };
+        let journal = std::mem::take(&mut started.journal);
+        for event in &journal {
+            self.reporter.event(&started.header, event);
+        }
+        let Some(run) = Run::replay(&started.header.run, &journal) else { return };
+        let waits_for_key = run.waits_for_key.is_some();
+        let mut machine =
+            Machine::new(run, Arc::clone(&offer.playbook), self.run_options(started.fresh_until));
+        if waits_for_key && started.granted {
+            machine.grant_key();
+        }
+        let engine = self.clone();
+        let (lease, header) = (started.lease.clone(), started.header.clone());
+        runs.spawn(async move { engine.work(machine, lease, header).await });
+    }
+
+    fn spawn(&self, runs: &mut JoinSet<RunEnd>, resumed: Resumed) {
+        let engine = self.clone();
+        runs.spawn(async move { engine.work(resumed.machine, resumed.lease, resumed.header).await });
+    }
+}
+
+fn waits(offer: &Offer) -> bool {
+    matches!(&offer.answer, OfferAnswer::Later(closed) if waits_for_a_run(closed.reason))
+}

@@ -1,0 +1,69 @@
+//! Goes on with runs that another process left: parked ones that are due, orphans of a killed process.
+
+use super::Engine;
+use super::ports::{Lease, RunHeader, StoreError, Take, Taken};
+use crate::run::{Machine, Options, Run};
+
+/// A run that this process goes on with.
+pub struct Resumed {
+    /// What it is.
+    pub header: RunHeader,
+    pub(super) lease: Lease,
+    pub(super) machine: Machine,
+    /// Whether its process was gone without having finished.
+    pub orphaned: bool,
+    /// Commands of it that were still running, and were ended first.
+    pub survivors: Vec<String>,
+}
+
+impl Engine {
+    /// Takes unfinished runs over, after ending the commands that they left behind.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn take(&self, which: Take, max: usize) -> Result<Vec<Resumed>, StoreError> {
+        let taken =
+            self.store.take(which, max, self.owner.clone(), self.is_alive.clone(), self.clock.now()).await?;
+        let orphans: Vec<_> = taken.iter().filter(|t| t.orphaned).map(|t| t.lease.run.clone()).collect();
+        let survivors =
+            if orphans.is_empty() { Vec::new() } else { self.performer.end_survivors(&orphans).await };
+        let mut resumed = Vec::new();
+        for run in taken {
+            let of_run = format!("{}/", run.lease.run);
+            let survivors = survivors.iter().filter(|mark| mark.starts_with(&of_run)).cloned().collect();
+            let name = run.lease.run.clone();
+            match self.resume(run, survivors) {
+                Ok(run) => resumed.push(run),
+                Err(why) => self.reporter.notice(&format!("run {name} cannot go on: {why}")),
+            }
+        }
+        Ok(resumed)
+    }
+
+    fn resume(&self, taken: Taken, survivors: Vec<String>) -> Result<Resumed, String> {
+        let playbook = (self.compile)(&taken.text)?;
+        let run = Run::replay(&taken.lease.run, &taken.journal)
+            .ok_or("its journal does not begin with RunStarted")?;
+        let waits_for_key = run.waits_for_key.is_some();
+        let mut machine = Machine::new(run, playbook, self.run_options(None));
+        if taken.orphaned {
+            machine.take_over(&format!("process {}", self.owner.pid));
+        }
+        for signal in taken.signals {
+            machine.signal(signal);
+        }
+        if waits_for_key && taken.granted {
+            machine.grant_key();
+        }
+        Ok(Resumed { header: taken.header, lease: taken.lease, machine, orphaned: taken.orphaned, survivors })
+    }
+
+    pub(super) fn run_options(&self, fresh_until: Option<jiff::Timestamp>) -> Options {
+        Options {
+            has_alertmanager: self.options.offered.alertmanager,
+            fresh_until,
+            author: self.options.author.clone(),
+        }
+    }
+}
