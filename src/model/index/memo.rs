@@ -18,21 +18,16 @@ const AUTOMATON_LIMIT: usize = 8 << 20;
 /// The distinct regular expressions on one label.
 #[derive(Default)]
 pub(super) struct Patterns {
-    all: Vec<Entry>,
+    all: Vec<Arc<Pattern>>,
     /// The numbers of those under which lists are filed: all of them are tested for every value.
     keyed: Vec<u32>,
     set: OnceLock<Option<RegexSet>>,
 }
 
-struct Entry {
-    pattern: Arc<Pattern>,
-    matches_empty: bool,
-}
-
 impl Patterns {
     /// Adds a pattern and returns its number.
     pub(super) fn add(&mut self, pattern: &Arc<Pattern>) -> u32 {
-        self.all.push(Entry { pattern: Arc::clone(pattern), matches_empty: pattern.is_match("") });
+        self.all.push(Arc::clone(pattern));
         u32::try_from(self.all.len() - 1).unwrap_or(u32::MAX)
     }
 
@@ -52,11 +47,11 @@ impl Patterns {
     }
 
     pub(super) fn matches_empty(&self, pattern: u32) -> bool {
-        self.all[pattern as usize].matches_empty
+        self.all[pattern as usize].matches_empty()
     }
 
     fn is_match(&self, pattern: u32, text: &str) -> bool {
-        self.all[pattern as usize].pattern.is_match(text)
+        self.all[pattern as usize].is_match(text)
     }
 
     /// Returns the keyed patterns that match.
@@ -72,7 +67,7 @@ impl Patterns {
         if self.keyed.len() < 3 {
             return None;
         }
-        let sources = self.keyed.iter().map(|&at| self.all[at as usize].pattern.rust_source());
+        let sources = self.keyed.iter().map(|&at| self.all[at as usize].rust_source());
         let sources: Vec<&str> = sources.collect::<Option<_>>()?;
         RegexSetBuilder::new(sources)
             .size_limit(SET_LIMIT)

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::print::is_go_space;
-use super::{MatchOp, Matcher, MatcherError};
+use super::{MatchOp, Matcher, MatcherError, Seen};
 
 /// Reads a list: one leading `{` and one trailing `}` are cut, each if it is there; commas outside quotes split it.
-pub(super) fn parse_list(text: &str) -> Result<Vec<Matcher>, MatcherError> {
+pub(super) fn parse_list(text: &str, seen: &mut Seen) -> Result<Vec<Matcher>, MatcherError> {
     let opened = usize::from(text.starts_with('{'));
     let inner = text[opened..].strip_suffix('}').unwrap_or(&text[opened..]);
     let mut matchers = Vec::new();
@@ -14,7 +14,7 @@ pub(super) fn parse_list(text: &str) -> Result<Vec<Matcher>, MatcherError> {
     for (at, c) in inner.char_indices() {
         match c {
             ',' if !quoted => {
-                matchers.push(parse_one(&inner[start..at], opened + start)?);
+                matchers.push(parse_one(&inner[start..at], opened + start, seen)?);
                 start = at + 1;
                 // A backslash before the comma is over with it.
                 escaped = false;
@@ -32,13 +32,13 @@ pub(super) fn parse_list(text: &str) -> Result<Vec<Matcher>, MatcherError> {
     let last = inner[start..].trim_matches(is_go_space);
     if !last.is_empty() {
         let indent = inner[start..].len() - inner[start..].trim_start_matches(is_go_space).len();
-        matchers.push(parse_one(last, opened + start + indent)?);
+        matchers.push(parse_one(last, opened + start + indent, seen)?);
     }
     Ok(matchers)
 }
 
 /// Reads one matcher; `offset` is where it stands in the text that errors point into.
-pub(super) fn parse_one(text: &str, offset: usize) -> Result<Matcher, MatcherError> {
+pub(super) fn parse_one(text: &str, offset: usize, seen: &mut Seen) -> Result<Matcher, MatcherError> {
     let here = |range: Range<usize>| range.start + offset..range.end + offset;
     let Some((name, op, value)) = split(text) else {
         let range = here(0..text.len());
@@ -53,7 +53,7 @@ pub(super) fn parse_one(text: &str, offset: usize) -> Result<Matcher, MatcherErr
         range: here(value.1 + at..(value.1 + at + 1).min(text.len()).max(value.1 + at)),
         hint: Some(quote_hint(value.0, at)),
     })?;
-    Matcher::from_read(name.to_owned(), op, unescaped).map_err(|error| MatcherError {
+    seen.matcher(name.to_owned(), op, unescaped).map_err(|error| MatcherError {
         message: error.to_string(),
         range: here(value.1..value.1 + value.0.len()),
         hint: None,

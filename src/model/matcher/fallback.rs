@@ -1,12 +1,12 @@
 //! The default of Alertmanager 0.27 and later: both grammars run, and where they differ the classic one wins.
 
-use super::{Matcher, MatcherError, MatcherWarning, Parsed, classic, utf8};
+use super::{Matcher, MatcherError, MatcherWarning, Parsed, Seen, classic, utf8};
 
 /// Reads a list by both grammars.
-pub(super) fn parse_list(text: &str) -> Result<Parsed, MatcherError> {
+pub(super) fn parse_list(text: &str, seen: &mut Seen) -> Result<Parsed, MatcherError> {
     let (matchers, warnings) = choose(
-        utf8::parse_list(text),
-        || classic::parse_list(text),
+        utf8::parse_list(text, seen),
+        || classic::parse_list(text, seen),
         text,
         |list| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     )?;
@@ -14,11 +14,11 @@ pub(super) fn parse_list(text: &str) -> Result<Parsed, MatcherError> {
 }
 
 /// Reads one matcher by both grammars; braces around it are refused first.
-pub(super) fn parse_one(text: &str) -> Result<(Matcher, Vec<MatcherWarning>), MatcherError> {
+pub(super) fn parse_one(text: &str, seen: &mut Seen) -> Result<(Matcher, Vec<MatcherWarning>), MatcherError> {
     if let Some(error) = utf8::braces(text) {
         return Err(error);
     }
-    choose(utf8::parse_single(text), || classic::parse_one(text, 0), text, ToString::to_string)
+    choose(utf8::parse_single(text, seen), || classic::parse_one(text, 0, seen), text, ToString::to_string)
 }
 
 fn choose<T: PartialEq>(

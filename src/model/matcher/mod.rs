@@ -138,18 +138,12 @@ impl Matcher {
         if name.is_empty() {
             return Err(MatcherPartError::NoName);
         }
-        Ok(Self::from_read(name, op, value)?)
+        Ok(Seen::default().matcher(name, op, value)?)
     }
 
     /// Makes `name = "value"`, which cannot fail; what exact identities are written with.
     pub fn equal(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), op: MatchOp::Equal, value: value.into(), pattern: None }
-    }
-
-    /// Makes a matcher whose name may be empty, as both of Alertmanager's grammars allow.
-    fn from_read(name: String, op: MatchOp, value: String) -> Result<Self, RegexError> {
-        let pattern = if op.is_regex() { Some(Arc::new(Pattern::new(&value)?)) } else { None };
-        Ok(Self { name, op, value, pattern })
     }
 
     /// Returns the name of the label that is looked at.
@@ -188,7 +182,31 @@ impl Matcher {
 
     /// Tells whether it matches where the label is absent.
     pub fn matches_empty(&self) -> bool {
-        self.matches_value(None)
+        match &self.pattern {
+            None => self.matches_value(None),
+            Some(pattern) => pattern.matches_empty() == self.op.is_positive(),
+        }
+    }
+}
+
+/// The patterns of the text at hand: two grammars read it, but a pattern is worked out once.
+#[derive(Default)]
+struct Seen(Vec<(String, Result<Arc<Pattern>, RegexError>)>);
+
+impl Seen {
+    /// Makes a matcher, whose name may be empty, as both of Alertmanager's grammars allow.
+    fn matcher(&mut self, name: String, op: MatchOp, value: String) -> Result<Matcher, RegexError> {
+        let pattern = if op.is_regex() { Some(self.pattern(&value)?) } else { None };
+        Ok(Matcher { name, op, value, pattern })
+    }
+
+    fn pattern(&mut self, value: &str) -> Result<Arc<Pattern>, RegexError> {
+        if let Some((_, known)) = self.0.iter().find(|(source, _)| source == value) {
+            return known.clone();
+        }
+        let pattern = Pattern::new(value).map(Arc::new);
+        self.0.push((value.to_owned(), pattern.clone()));
+        pattern
     }
 }
 
@@ -223,11 +241,12 @@ pub enum MatcherPartError {
 /// # Errors
 /// The words of Alertmanager for this grammar (in `Fallback`, those of the classic one, as in Alertmanager).
 pub fn parse_list(text: &str, syntax: MatcherSyntax) -> Result<Parsed, MatcherError> {
+    let mut seen = Seen::default();
     let only = |matchers| Parsed { matchers, warnings: Vec::new() };
     match syntax {
-        MatcherSyntax::Classic => classic::parse_list(text).map(only),
-        MatcherSyntax::Utf8Strict => utf8::parse_list(text).map(only),
-        MatcherSyntax::Fallback => fallback::parse_list(text),
+        MatcherSyntax::Classic => classic::parse_list(text, &mut seen).map(only),
+        MatcherSyntax::Utf8Strict => utf8::parse_list(text, &mut seen).map(only),
+        MatcherSyntax::Fallback => fallback::parse_list(text, &mut seen),
     }
 }
 
@@ -236,11 +255,12 @@ pub fn parse_list(text: &str, syntax: MatcherSyntax) -> Result<Parsed, MatcherEr
 /// # Errors
 /// The words of Alertmanager for this grammar.
 pub fn parse_one(text: &str, syntax: MatcherSyntax) -> Result<(Matcher, Vec<MatcherWarning>), MatcherError> {
+    let mut seen = Seen::default();
     let only = |matcher| (matcher, Vec::new());
     match syntax {
-        MatcherSyntax::Classic => classic::parse_one(text, 0).map(only),
-        MatcherSyntax::Utf8Strict => utf8::parse_bare(text).map(only),
-        MatcherSyntax::Fallback => fallback::parse_one(text),
+        MatcherSyntax::Classic => classic::parse_one(text, 0, &mut seen).map(only),
+        MatcherSyntax::Utf8Strict => utf8::parse_bare(text, &mut seen).map(only),
+        MatcherSyntax::Fallback => fallback::parse_one(text, &mut seen),
     }
 }
 

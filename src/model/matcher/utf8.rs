@@ -5,27 +5,27 @@
 use std::ops::Range;
 
 use super::print::{is_go_space, is_reserved};
-use super::{MatchOp, Matcher, MatcherError};
+use super::{MatchOp, Matcher, MatcherError, Seen};
 
 const OPERATOR: &str = "expected an operator such as '=', '!=', '=~' or '!~'";
 const COMMA: &str = "expected a comma or close brace";
 
 /// Reads a list, with or without braces.
-pub(super) fn parse_list(text: &str) -> Result<Vec<Matcher>, MatcherError> {
-    Parser { lexer: Lexer { text, at: 0 }, peeked: None }.list()
+pub(super) fn parse_list(text: &str, seen: &mut Seen) -> Result<Vec<Matcher>, MatcherError> {
+    Parser { lexer: Lexer { text, at: 0 }, peeked: None, seen }.list()
 }
 
 /// Reads one matcher; braces around it are refused, as the API does.
-pub(super) fn parse_bare(text: &str) -> Result<Matcher, MatcherError> {
+pub(super) fn parse_bare(text: &str, seen: &mut Seen) -> Result<Matcher, MatcherError> {
     if let Some(error) = braces(text) {
         return Err(error);
     }
-    parse_single(text)
+    parse_single(text, seen)
 }
 
 /// Reads a list that must hold one matcher.
-pub(super) fn parse_single(text: &str) -> Result<Matcher, MatcherError> {
-    let mut matchers = parse_list(text)?;
+pub(super) fn parse_single(text: &str, seen: &mut Seen) -> Result<Matcher, MatcherError> {
+    let mut matchers = parse_list(text, seen)?;
     let error = |message: String| Err(MatcherError { message, range: 0..text.len(), hint: None });
     match (matchers.pop(), matchers.len()) {
         (Some(matcher), 0) => Ok(matcher),
@@ -130,6 +130,7 @@ fn columns(text: &str, range: &Range<usize>) -> String {
 struct Parser<'a> {
     lexer: Lexer<'a>,
     peeked: Option<Result<Token, NoToken>>,
+    seen: &'a mut Seen,
 }
 
 impl Parser<'_> {
@@ -176,7 +177,7 @@ impl Parser<'_> {
             self.expect(|kind| matches!(kind, Kind::Quoted | Kind::Unquoted), "expected label value")?;
         let value = self.unquote(&value_token)?;
         let Kind::Operator(op) = operator.kind else { unreachable!("only an operator was let through") };
-        Matcher::from_read(name, op, value).map_err(|error| MatcherError {
+        self.seen.matcher(name, op, value).map_err(|error| MatcherError {
             message: format!("failed to create matcher: {error}"),
             range: value_token.range,
             hint: None,

@@ -19,7 +19,7 @@ fn matcher(value: &Value) -> Matcher {
         .find(|op| value["op"] == op.as_str())
         .unwrap();
     let text = |key: &str| value[key].as_str().unwrap().to_owned();
-    Matcher::from_read(text("name"), op, text("value")).unwrap()
+    Seen::default().matcher(text("name"), op, text("value")).unwrap()
 }
 
 fn matchers(value: &Value) -> Vec<Matcher> {
@@ -33,7 +33,7 @@ fn parse(vector: &Value, syntax: MatcherSyntax) -> Result<Vec<Matcher>, MatcherE
     match vector["kind"].as_str().unwrap() {
         "list" => parse_list(input, syntax).map(|parsed| parsed.matchers),
         _ if braces_pass && syntax == MatcherSyntax::Utf8Strict => {
-            utf8::parse_single(input).map(|one| vec![one])
+            utf8::parse_single(input, &mut Seen::default()).map(|one| vec![one])
         }
         _ => parse_one(input, syntax).map(|(one, _)| vec![one]),
     }

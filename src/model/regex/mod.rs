@@ -15,6 +15,9 @@ use thiserror::Error;
 /// The most memory that one compiled pattern may take, in bytes.
 const SIZE_LIMIT: usize = 16 << 20;
 
+/// How deep translated patterns may nest: some levels for each group that a writer may open.
+const NEST_LIMIT: u32 = 2_000;
+
 /// Patterns longer than this are compiled when they are read, not when first used.
 const SHORT: usize = 2_000;
 
@@ -40,6 +43,7 @@ pub enum RegexError {
 /// A pattern that must match the whole text, in time linear in its length.
 pub struct Pattern {
     source: String,
+    matches_empty: bool,
     test: Test,
 }
 
@@ -55,7 +59,8 @@ impl Pattern {
     /// Reads a pattern; `source` is what stands between the quotes of a matcher.
     pub fn new(source: &str) -> Result<Self, RegexError> {
         if let Some(texts) = plain_alternatives(source) {
-            return Ok(Self { source: source.to_owned(), test: Test::AnyOf(texts) });
+            let matches_empty = texts.iter().any(String::is_empty);
+            return Ok(Self { source: source.to_owned(), matches_empty, test: Test::AnyOf(texts) });
         }
         let translated = translate::translate(source)?;
         let compiled = OnceLock::new();
@@ -63,10 +68,19 @@ impl Pattern {
         if translated.may_be_large || source.len() > SHORT {
             let regex = compile(&translated.rust)?;
             compiled.get_or_init(|| Some(regex));
-        } else if regex_syntax::parse(&translated.rust).is_err() {
-            return Err(RegexError::Unsupported(source.to_owned()));
         }
-        Ok(Self { source: source.to_owned(), test: Test::Regex { rust: translated.rust, compiled } })
+        let matches_empty = match empty_by_syntax(&translated.rust) {
+            Ok(Some(known)) => known,
+            Ok(None) => compile(&translated.rust)?.is_match(""),
+            Err(()) => return Err(RegexError::Unsupported(source.to_owned())),
+        };
+        let test = Test::Regex { rust: translated.rust, compiled };
+        Ok(Self { source: source.to_owned(), matches_empty, test })
+    }
+
+    /// Tells whether the empty text matches, and so an alert without the label.
+    pub const fn matches_empty(&self) -> bool {
+        self.matches_empty
     }
 
     /// Tells whether the whole text matches.
@@ -108,10 +122,25 @@ impl fmt::Debug for Pattern {
 }
 
 fn compile(rust: &str) -> Result<Regex, RegexError> {
-    let built = RegexBuilder::new(rust).size_limit(SIZE_LIMIT).nest_limit(2_000).build();
+    let built = RegexBuilder::new(rust).size_limit(SIZE_LIMIT).nest_limit(NEST_LIMIT).build();
     built.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => RegexError::TooLarge,
         _ => RegexError::Unsupported(rust.to_owned()),
+    })
+}
+
+/// Tells from the syntax alone whether the empty text matches: compiling thousands of patterns for that would take long.
+///
+/// Nothing where only running it can tell; an error where the syntax is not known.
+fn empty_by_syntax(rust: &str) -> Result<Option<bool>, ()> {
+    let hir =
+        regex_syntax::ParserBuilder::new().nest_limit(NEST_LIMIT).build().parse(rust).map_err(|_| ())?;
+    let properties = hir.properties();
+    // The ends of texts and lines are where the empty text has them; word boundaries are not.
+    Ok(match properties.minimum_len() {
+        Some(0) if properties.look_set().contains_word() => None,
+        Some(0) => Some(true),
+        _ => Some(false),
     })
 }
 
@@ -248,6 +277,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn whether_nothing_matches_is_known_without_compiling() {
+        for pattern in
+            ["a*", "a", "(|a)b?", r"\b", r"\B", "^$", "(?m:^)?", "[^a]?", r"\x{D800}", "", "a|", "(?:a)|(b)?"]
+        {
+            let compiled = Pattern::new(pattern).unwrap();
+            assert_eq!(compiled.matches_empty(), compiled.is_match(""), "{pattern}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_accepted_also_compiles(pattern in r"[ab(|)\[\]^$.*+?{},0-9\\QEdDwWsSbBpPL:i<>&~#é-]{0,16}") {
@@ -255,6 +294,7 @@ mod tests {
                 && let Test::Regex { rust, .. } = &compiled.test
             {
                 prop_assert!(!matches!(compile(rust), Err(RegexError::Unsupported(_))), "{} became {}", pattern, rust);
+                prop_assert_eq!(compiled.matches_empty(), compiled.is_match(""), "{} became {}", pattern, rust);
             }
         }
 
