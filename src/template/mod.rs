@@ -18,6 +18,7 @@ mod url;
 mod header;
 mod json;
 mod matcher;
+mod shell;
 mod names;
 
 pub use minijinja::Value;
@@ -31,5 +32,6 @@ pub use names::{KnownChildren, NameFacts, Names, Taint};
 pub use problem::{Problem, RenderError};
 pub use reference::Reference;
 pub use scope::Scope;
+pub use shell::{Dialect, ShellScript, ShellTemplate, interpreter_in, is_interpreter};
 pub use text::TextTemplate;
 pub use url::UrlTemplate;

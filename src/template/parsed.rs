@@ -34,12 +34,42 @@ pub(super) struct Parsed {
 pub(super) struct Hole {
     /// Its expression, in bytes of the source, without the braces.
     pub(super) range: Range<usize>,
-    /// The filter that is applied last.
-    pub(super) last_filter: Option<String>,
+    /// Which filters that mean something to a shell it ends with.
+    pub(super) ending: Ending,
     /// What its value is made of.
     pub(super) references: Vec<Reference>,
-    /// Its text, when it is a constant.
-    pub(super) constant: Option<Value>,
+}
+
+/// The filters at the end of a hole that say how a shell script takes it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// `| raw`: the author's own script.
+    pub(super) raw: bool,
+    /// `| dash_ok`: may begin with `-`.
+    pub(super) dash_ok: bool,
+    /// How many times `| shq`: for so many shells after this one.
+    pub(super) shq: usize,
+}
+
+impl Ending {
+    fn of(mut expression: &Expr<'_>) -> Self {
+        let mut ending = Self::default();
+        while let Expr::Filter(filter) = expression {
+            match (filter.name, &filter.expr) {
+                ("raw", _) if ending == Self::default() => return Self { raw: true, ..ending },
+                ("dash_ok", Some(inner)) if ending == Self::default() => {
+                    ending.dash_ok = true;
+                    expression = inner;
+                }
+                ("shq", Some(inner)) => {
+                    ending.shq += 1;
+                    expression = inner;
+                }
+                _ => break,
+            }
+        }
+        ending
+    }
 }
 
 /// A piece of a template, as its author wrote it.
@@ -238,10 +268,6 @@ impl<'s> Walk<'s> {
     }
 
     fn hole(&mut self, expression: &Expr<'_>, range: Range<usize>) -> Piece {
-        let last_filter = match expression {
-            Expr::Filter(filter) => Some(filter.name.to_owned()),
-            _ => None,
-        };
         let references = if let Expr::Filter(filter) = expression
             && matches!(filter.name, "raw" | "dash_ok" | "shq")
         {
@@ -249,8 +275,7 @@ impl<'s> Walk<'s> {
         } else {
             self.expression(expression, false)
         };
-        let constant = expression.as_const();
-        self.found.holes.push(Hole { range, last_filter, references, constant });
+        self.found.holes.push(Hole { range, ending: Ending::of(expression), references });
         Piece::Hole(self.found.holes.len() - 1)
     }
 

@@ -16,7 +16,6 @@ use minijinja::{Environment, functions, tests};
 
 pub use encode::value_from_json;
 pub(super) use encode::{percent_encode, to_json_text};
-pub(super) use shell_words::shell_quote;
 
 /// Something that templates may use by name.
 pub struct Entry {

@@ -25,7 +25,7 @@ fn shq_one(value: &Value) -> Result<Value, Error> {
 }
 
 /// Quotes a text for a POSIX shell: one word, whatever it holds.
-pub(crate) fn shell_quote(text: &str) -> String {
+fn shell_quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('\'');
     for character in text.chars() {

@@ -1,0 +1,171 @@
+//! The programs that read their arguments or their input as code: one table.
+
+/// In which language a program reads code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    /// A shell's: `| shq` makes a value one word of it.
+    Shell,
+    /// Another, which nothing here can quote for.
+    Other,
+}
+
+/// Where a program takes code from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Code {
+    /// Every argument: `eval`.
+    Everything,
+    /// Everything after the first operand: `ssh host command`.
+    AfterOperand,
+    /// What follows these options; the first operand is a file of code: `sh -c`, `python -c`.
+    OptionOrFile,
+    /// What follows these options; operands are data: `psql -c`, `su -c`.
+    Option,
+    /// The first operand, unless these options gave it: `sed`, `awk`.
+    FirstOperand,
+    /// No argument; only its input.
+    Input,
+}
+
+/// A program that reads code.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Program {
+    names: &'static [&'static str],
+    pub(super) language: Language,
+    pub(super) code: Code,
+    /// Options that code follows: letters, and long names.
+    pub(super) letters: &'static str,
+    pub(super) long: &'static [&'static str],
+    /// Options whose value is something else: letters.
+    pub(super) valued: &'static str,
+    /// Whether it reads its input as code when it was given none.
+    pub(super) input: bool,
+}
+
+/// A program that runs another one, which it is given as arguments.
+#[derive(Debug)]
+pub(super) struct Wrapper {
+    names: &'static [&'static str],
+    /// Options with a value.
+    pub(super) valued: &'static str,
+    /// Operands before the program.
+    pub(super) operands: usize,
+}
+
+use Code::{AfterOperand, Everything, FirstOperand, Input, Option as AfterOption, OptionOrFile};
+use Language::{Other, Shell};
+
+const fn program(
+    names: &'static [&'static str],
+    language: Language,
+    code: Code,
+    options: (&'static str, &'static [&'static str], &'static str),
+    input: bool,
+) -> Program {
+    Program { names, language, code, letters: options.0, long: options.1, valued: options.2, input }
+}
+
+#[rustfmt::skip]
+static PROGRAMS: &[Program] = &[
+    program(&["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "rbash", "fish", "busybox"], Shell, OptionOrFile, ("c", &["command"], "oO"), true),
+    program(&["csh", "tcsh", "nu", "pwsh", "powershell", "xonsh"], Other, OptionOrFile, ("c", &["command", "Command"], ""), true),
+    program(&["eval", "watch", "trap", "alias"], Shell, Everything, ("", &[], ""), false),
+    program(&["parallel", "make", "gmake", "entr", "tmux", "screen", "expect", "ansible", "salt", "pdsh", "clush", "iex", "vim", "vi", "nvim", "ex", "ed", "emacs", "gdb", "m4", "tclsh"], Other, Everything, ("", &[], ""), true),
+    program(&["ssh", "autossh", "slogin", "rsh", "mosh", "dbclient"], Shell, AfterOperand, ("", &[], "BbcDEeFIiJLlmOopQRSWw"), true),
+    program(&["su", "runuser", "script", "sg", "newgrp"], Shell, AfterOption, ("c", &["command", "session-command"], "gGsw"), true),
+    program(&["python", "pypy", "jython", "ipython"], Other, OptionOrFile, ("c", &[], "WXmQ"), true),
+    program(&["perl", "raku"], Other, OptionOrFile, ("eE", &[], "I"), true),
+    program(&["ruby", "jruby", "irb"], Other, OptionOrFile, ("e", &[], "IrCE"), true),
+    program(&["node", "nodejs", "deno", "bun"], Other, OptionOrFile, ("ep", &["eval", "print"], "r"), true),
+    program(&["php"], Other, OptionOrFile, ("rBRE", &["run", "process-begin", "process-code", "process-end"], "dczt"), true),
+    program(&["lua", "luajit", "guile", "Rscript", "R", "groovy", "scala", "osascript", "julia", "elixir", "erl", "ghc"], Other, OptionOrFile, ("eEl", &["eval"], ""), true),
+    program(&["psql"], Other, AfterOption, ("c", &["command"], ""), true),
+    program(&["mysql", "mariadb", "mycli"], Other, AfterOption, ("e", &["execute", "init-command"], ""), true),
+    program(&["sqlite", "sqlite3", "duckdb"], Other, AfterOperand, ("", &[], ""), true),
+    program(&["clickhouse", "clickhouse-client", "clickhouse-local"], Other, AfterOption, ("q", &["query", "queries-file"], ""), true),
+    program(&["mongo", "mongosh"], Other, AfterOption, ("", &["eval"], ""), true),
+    program(&["cqlsh"], Other, AfterOption, ("e", &["execute"], ""), true),
+    program(&["influx"], Other, AfterOption, ("", &["execute"], ""), true),
+    program(&["sqlplus", "isql", "sqlcmd", "bsqldb", "usql", "redis-cli", "snowsql", "hive", "beeline", "spark-sql", "trino", "presto"], Other, AfterOption, ("efQqX", &["execute", "eval", "query"], ""), true),
+    program(&["awk", "gawk", "mawk", "nawk"], Other, FirstOperand, ("fe", &["file", "source", "exec"], "vF"), false),
+    program(&["sed", "gsed"], Other, FirstOperand, ("fe", &["file", "expression"], "l"), false),
+    program(&["jq", "jaq", "gojq", "yq"], Other, FirstOperand, ("f", &["from-file"], "L"), false),
+    program(&["xargs", "gxargs", "bc", "dc", "at", "batch", "crontab", "nsupdate", "gnuplot", "kubectl-apply", "sftp", "ftp", "telnet", "nft", "iptables-restore"], Other, Input, ("", &[], ""), true),
+];
+
+#[rustfmt::skip]
+static WRAPPERS: &[Wrapper] = &[
+    Wrapper { names: &["exec", "command", "builtin", "nohup", "setsid", "coproc", "catchsegv", "fakeroot"], valued: "a", operands: 0 },
+    Wrapper { names: &["sudo"], valued: "ughpCrtTUDR", operands: 0 },
+    Wrapper { names: &["doas"], valued: "uC", operands: 0 },
+    Wrapper { names: &["env"], valued: "uCa", operands: 0 },
+    Wrapper { names: &["timeout", "gtimeout"], valued: "ks", operands: 1 },
+    Wrapper { names: &["time"], valued: "fo", operands: 0 },
+    Wrapper { names: &["nice"], valued: "n", operands: 0 },
+    Wrapper { names: &["ionice"], valued: "cnpPu", operands: 0 },
+    Wrapper { names: &["stdbuf"], valued: "ioe", operands: 0 },
+    Wrapper { names: &["flock"], valued: "wE", operands: 1 },
+    Wrapper { names: &["chroot"], valued: "", operands: 1 },
+    Wrapper { names: &["taskset", "chrt"], valued: "TPD", operands: 1 },
+    Wrapper { names: &["strace", "ltrace"], valued: "eopsPu", operands: 0 },
+    Wrapper { names: &["sshpass"], valued: "pfdPe", operands: 0 },
+    Wrapper { names: &["xargs", "gxargs"], valued: "aEdILnPs", operands: 0 },
+    Wrapper { names: &["systemd-run", "systemd-inhibit", "unshare", "nsenter", "setpriv", "prlimit", "runcon", "cgexec", "ip", "firejail", "bwrap", "proot", "caffeinate", "chpst", "softlimit", "setuidgid", "s6-setuidgid", "gosu", "su-exec", "start-stop-daemon", "cronic", "chronic", "ts", "unbuffer", "faketime", "dbus-run-session", "xvfb-run", "docker", "podman", "nerdctl", "crictl", "kubectl", "oc", "k3s", "microk8s", "lxc", "lxc-attach", "incus", "machinectl", "nomad", "vagrant", "multipass", "wsl", "find", "fd", "git", "npx", "poetry", "pipx", "uv", "rsync", "tar", "gcloud", "aws", "az", "flatpak", "distrobox", "toolbox"], valued: "*", operands: usize::MAX },
+];
+
+/// Returns the program of the table that a command names.
+pub(super) fn program_named(command: &str) -> Option<&'static Program> {
+    let name = normal(command);
+    PROGRAMS.iter().find(|program| program.names.contains(&name))
+}
+
+/// Returns the wrapper of the table that a command names.
+pub(super) fn wrapper_named(command: &str) -> Option<&'static Wrapper> {
+    let name = normal(command);
+    WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&name))
+}
+
+/// The name without its directory and version: `/usr/bin/python3.11` is `python`.
+fn normal(command: &str) -> &str {
+    let name = command.rsplit('/').next().unwrap_or_default();
+    let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
+    // `sqlite3`, and the like, are in the table by both names.
+    if plain.is_empty() { name } else { plain }
+}
+
+/// Tells whether a program reads its standard input as code: a shell, an interpreter, ssh, a client of a database.
+///
+/// Text from strangers must never be such a program's `stdin:`.
+///
+/// ```
+/// use amflow::template::is_interpreter;
+/// assert!(is_interpreter("/usr/bin/python3.11"));
+/// assert!(is_interpreter("ssh") && is_interpreter("psql"));
+/// assert!(!is_interpreter("tee"));
+/// ```
+pub fn is_interpreter(argv0: &str) -> bool {
+    program_named(argv0).is_some_and(|program| program.input)
+}
+
+/// Returns the first program among a command's arguments that reads standard input as code, also
+/// behind `sudo`, `env`, `docker exec` and the like.
+///
+/// ```
+/// use amflow::template::interpreter_in;
+/// assert_eq!(interpreter_in(&["sudo", "-u", "postgres", "psql"]), Some("psql"));
+/// assert_eq!(interpreter_in(&["tee", "/tmp/sh"]), None);
+/// ```
+pub fn interpreter_in<'a, S: AsRef<str>>(argv: &'a [S]) -> Option<&'a str> {
+    let (first, rest) = argv.split_first()?;
+    if is_interpreter(first.as_ref()) {
+        return Some(first.as_ref());
+    }
+    wrapper_named(first.as_ref())?;
+    rest.iter().map(AsRef::as_ref).find(|argument| is_interpreter(argument))
+}
+
+impl Program {
+    /// The first of its names.
+    pub(super) fn first_name(&self) -> &'static str {
+        self.names.first().copied().unwrap_or_default()
+    }
+}
