@@ -1,6 +1,7 @@
 //! Who is asking: the `Authorization` header of a request. Main type: [`Credentials`].
 
 use std::path::Path;
+use std::pin::Pin;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -48,6 +49,8 @@ pub(super) struct TokenSource {
     token_url: Url,
     state: Mutex<TokenState>,
 }
+
+type BoxedFetch<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, HttpError>> + Send + 'a>>;
 
 #[derive(Default)]
 struct TokenState {
@@ -194,6 +197,23 @@ impl TokenSource {
             Some(secret) => secret.read().await.map_err(|problem| fail(Failure::Setup(problem)))?,
             None => Secret::new(""),
         };
+        let request = self.request(&secret, in_body);
+        let body = apart(&self.client, request).await?;
+        let answer: TokenAnswer = serde_json::from_slice(&body)
+            .map_err(|_| fail(Failure::Unexpected("the answer has no `access_token`".to_owned())))?;
+        let kind = match answer.token_type.as_deref() {
+            None | Some("") => "Bearer",
+            Some(kind) if kind.eq_ignore_ascii_case("bearer") => "Bearer",
+            Some(kind) => kind,
+        };
+        let lives = answer.expires_in.filter(|seconds| *seconds > 0).map(Duration::from_secs);
+        Ok(Token {
+            header: Secret::new(format!("{kind} {}", answer.access_token.expose())),
+            fresh_until: lives.map(|lives| Instant::now() + lives.saturating_sub(TOKEN_MARGIN)),
+        })
+    }
+
+    fn request(&self, secret: &Secret, in_body: bool) -> HttpRequest {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "client_credentials");
         if !self.settings.scopes.is_empty() {
@@ -212,25 +232,18 @@ impl TokenSource {
             let header = basic_header(&encode(&self.settings.client_id), &encode(secret.expose()));
             request = request.header(AUTHORIZATION.as_str(), &header);
         }
-        let request = request
+        request
             .header(CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded")
             .header("accept", "application/json")
-            .body(form.finish().into_bytes());
-        // A client without credentials of its own never comes back here.
-        let body = Box::pin(self.client.fetch(request, MAX_TOKEN_ANSWER)).await?;
-        let answer: TokenAnswer = serde_json::from_slice(&body)
-            .map_err(|_| fail(Failure::Unexpected("the answer has no `access_token`".to_owned())))?;
-        let kind = match answer.token_type.as_deref() {
-            None | Some("") => "Bearer",
-            Some(kind) if kind.eq_ignore_ascii_case("bearer") => "Bearer",
-            Some(kind) => kind,
-        };
-        let lives = answer.expires_in.filter(|seconds| *seconds > 0).map(Duration::from_secs);
-        Ok(Token {
-            header: Secret::new(format!("{kind} {}", answer.access_token.expose())),
-            fresh_until: lives.map(|lives| Instant::now() + lives.saturating_sub(TOKEN_MARGIN)),
-        })
+            .body(form.finish().into_bytes())
     }
+}
+
+/// Sends a request for a token: with its own type, for the future of a request holds this one.
+///
+/// The client has no credentials, so that this never comes back here.
+fn apart(client: &HttpClient, request: HttpRequest) -> BoxedFetch<'_> {
+    Box::pin(client.fetch(request, MAX_TOKEN_ANSWER))
 }
 
 /// Returns the headers that `http_headers` names, files read now.

@@ -49,6 +49,7 @@ pub struct HttpRequest {
     body: Option<Vec<u8>>,
     timeout: Option<Duration>,
     follow_redirects: Option<bool>,
+    repeatable: bool,
 }
 
 /// An answer whose body is still to be read.
@@ -169,6 +170,7 @@ impl HttpClient {
         let mut url = request.url.clone();
         let mut trusted = true;
         let mut renewed = false;
+        let mut repeated = false;
         let mut redirects = 0;
         loop {
             let headers = self.headers(parts, request, &url, trusted).await;
@@ -178,8 +180,21 @@ impl HttpClient {
             if let Some(body) = &request.body {
                 sent = sent.body(body.clone());
             }
-            let answer = sent.send().await;
-            let answer = answer.map_err(|error| fail(&url, Failure::of_transport(&error, &url, limit)))?;
+            let answer = match sent.send().await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    let connecting = error.is_connect();
+                    let within =
+                        if connecting { limit.min(self.inner.options.connect_timeout) } else { limit };
+                    let failure = Failure::of_transport(&error, &url, within);
+                    // A kept connection may have been closed by the server just now, as by its restart.
+                    if request.repeatable && !repeated && matches!(failure, Failure::Broken(_)) {
+                        repeated = true;
+                        continue;
+                    }
+                    return Err(fail(&url, failure));
+                }
+            };
             let status = answer.status();
             if status == StatusCode::UNAUTHORIZED && trusted && !renewed {
                 renewed = true;
@@ -243,6 +258,7 @@ impl HttpRequest {
             body: None,
             timeout: None,
             follow_redirects: None,
+            repeatable: matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE"),
         }
     }
 
@@ -269,6 +285,14 @@ impl HttpRequest {
     #[must_use]
     pub fn json(self, body: Vec<u8>) -> Self {
         self.header("content-type", "application/json").body(body)
+    }
+
+    /// Says that doing it twice is the same as doing it once, as it is for every method but POST and PATCH:
+    /// it is sent again where a kept connection turns out to be closed.
+    #[must_use]
+    pub const fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
     }
 
     /// Sets how long this request may take in all.

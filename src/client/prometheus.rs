@@ -146,7 +146,8 @@ impl Prometheus {
         let post = HttpRequest::new("POST", url.clone())
             .header("content-type", "application/x-www-form-urlencoded")
             .header("accept", "application/json")
-            .body(form.clone().into_bytes());
+            .body(form.clone().into_bytes())
+            .repeatable();
         let mut response = self.client.send(post).await.map_err(PeerError::from)?;
         if matches!(response.status(), 405 | 301..=303) {
             let mut with_query = url.clone();

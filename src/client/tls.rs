@@ -80,6 +80,9 @@ pub(super) fn hint(error: &TlsError) -> Option<String> {
             Bad::UnknownIssuer => {
                 "its CA is not known here; name the CA's certificate in `tls_config.ca_file`"
             }
+            Bad::BadSignature => {
+                "it was signed by another CA of the same name, perhaps a newer one; name that in `tls_config.ca_file`"
+            }
             Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
                 "its certificate is for another name; use that name in the URL or give `tls_config.server_name`"
             }

@@ -120,7 +120,7 @@ impl Cluster {
         // Labels and times always serialise.
         let body = serde_json::to_vec(alerts).unwrap_or_default();
         let posts = self.peers.iter().map(|peer| {
-            let request = HttpRequest::new("POST", peer.at("/api/v2/alerts")).json(body.clone());
+            let request = HttpRequest::new("POST", peer.at("/api/v2/alerts")).json(body.clone()).repeatable();
             async move {
                 let result = self.client.fetch(request, MAX_ANSWER).await;
                 PostAnswer { url: peer.to_string(), result: result.map(drop).map_err(PeerError::from) }

@@ -145,7 +145,7 @@ fn post_alerts(shared: &Shared, body: &[u8]) -> Answer {
     for (index, value) in posted.unwrap_or_default().iter().enumerate() {
         match Posted::read(index, value) {
             Ok(alert) => read.push(alert),
-            Err((status, message)) if status == 400 => {
+            Err((400, message)) => {
                 return Answer::json(400, &json!({"code": 400, "message": message}));
             }
             Err((status, message)) => return Answer::error(status, &message),
