@@ -1,1 +1,8 @@
 //! The integration tests: one binary, one module per subject.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on is a test that fails")]
+
+mod support;
+
+mod alertmanager;
+mod client;

@@ -1,0 +1,5 @@
+//! What several tests need: a real Alertmanager, certificates, small servers.
+
+pub(crate) mod alertmanager;
+pub(crate) mod http;
+pub(crate) mod tls;
