@@ -1,7 +1,7 @@
 //! Regular expressions with the meaning that Alertmanager gives them. Main type: [`Pattern`].
 //!
 //! Alertmanager compiles `^(?:VALUE)$` with Go's regexp package (RE2). The regex crate differs from it in many small
-//! ways, so a pattern is parsed by Go's rules and written anew for the regex crate: see [`translate`].
+//! ways, so a pattern is parsed by Go's rules and written anew for the regex crate (`translate.rs`).
 
 mod class;
 mod translate;
