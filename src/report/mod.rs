@@ -1,1 +1,14 @@
-//! What is shown of runs, as consumers of events.
+//! What is shown of runs, as consumers of events: lines and progress for people, records for programs.
+
+mod effect;
+mod lines;
+mod record;
+mod story;
+
+pub use effect::{effect_details, effect_line, hold_line};
+pub use lines::{event_line, short_id};
+pub use record::{
+    LaterRecord, OUTPUT_VERSION, PlanRecord, RunRecord, RunReport, SkipRecord, StepRecord, plan_record,
+    run_record, step_records,
+};
+pub use story::story;

@@ -10,6 +10,7 @@ mod gate;
 mod limits;
 mod machine;
 mod mutes;
+mod preview;
 mod recheck;
 mod scope;
 mod state;
@@ -24,5 +25,6 @@ pub use gate::{
 pub use limits::{GlobalLimits, asked as gates_asked, gate_keys, settled as gates_settled};
 pub use machine::{Machine, Next, Options, PendingCall, Waits};
 pub use mutes::{is_mute, is_raised};
+pub use preview::{Planned, PlannedMove};
 pub use scope::{base_scope, fill_vars};
 pub use state::{Attempt, Ending, HoldState, Node, Parked, Run};

@@ -1,0 +1,71 @@
+//! One line an event, for people: what plain output and logs print.
+
+use super::effect::{effect_line, hold_line};
+use crate::engine::RunHeader;
+use crate::run::{RunEvent, RunStatus, SignalKind, Stamped, is_mute};
+use crate::step::Outcome;
+use crate::text::escape_for_terminal;
+
+/// Returns the part of a run's id that people use: its end, which differs between runs of one moment.
+pub fn short_id(run: &str) -> &str {
+    run.get(run.len().saturating_sub(8)..).unwrap_or(run)
+}
+
+/// Returns what an event says in one line, or `None` when it says nothing to people.
+pub fn event_line(header: &RunHeader, stamped: &Stamped) -> Option<String> {
+    let said = match &stamped.event {
+        RunEvent::RunStarted(started) => {
+            let alerts = match started.alerts.len() {
+                1 => header.target.clone(),
+                n => format!("{n} alerts of {}", header.target),
+            };
+            format!("started for {alerts}")
+        }
+        RunEvent::GateWanted { key } => format!("waits for the concurrency key `{key}`"),
+        RunEvent::AttemptStarted { path, attempt, effect: Some(effect), .. } => {
+            let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+            format!("{path}{again}: {}", effect_line(effect))
+        }
+        RunEvent::AttemptContinued { path, parked: true, parked_until: Some(until), .. } => {
+            format!("{path}: waits, looks again at {}", clock(*until))
+        }
+        RunEvent::RetryScheduled { path, due, .. } => format!("{path}: tries again at {}", clock(*due)),
+        RunEvent::StepFinished { path, outcome } => match outcome {
+            Outcome::Succeeded => format!("{path}: succeeded"),
+            other => format!("{path}: {}: {}", other.status(), other.reason()),
+        },
+        RunEvent::RecheckFailed { reason, .. } => reason.clone(),
+        RunEvent::HoldWanted { id, hold, .. } if is_mute(id) => {
+            format!("mutes its alert: {}", hold_line(hold))
+        }
+        RunEvent::HoldMade { id, server_id: Some(server) } => format!("{id}: made {server}"),
+        RunEvent::HoldFailed { id, reason } => format!("{id}: could not be made: {reason}"),
+        RunEvent::HoldReleased { id, failed: Some(why) } => {
+            format!("{id}: could not be released ({why}); it ends with its lease")
+        }
+        RunEvent::HoldReleased { id, failed: None } => format!("{id}: released"),
+        RunEvent::SignalReceived(signal) => match &signal.kind {
+            SignalKind::Cancel { by } => format!("cancelled by {by}"),
+            SignalKind::Restart => "cancelled by a newer run with the same key".to_owned(),
+            SignalKind::Decide { step, approve, by, .. } => {
+                format!("{step}: {} by {by}", if *approve { "approved" } else { "rejected" })
+            }
+            SignalKind::Resolved { .. } => "a delivery says that the alert resolved".to_owned(),
+        },
+        RunEvent::TakenOver { by, lost } if lost.is_empty() => format!("taken over by {by}"),
+        RunEvent::TakenOver { by, lost } => {
+            format!("taken over by {by}; begun, and their end is unknown: {}", lost.join(", "))
+        }
+        RunEvent::RunFinished { status, reason } => match status {
+            RunStatus::Succeeded => "succeeded".to_owned(),
+            other if reason.is_empty() => other.as_str().to_owned(),
+            other => format!("{}: {reason}", other.as_str()),
+        },
+        _ => return None,
+    };
+    Some(escape_for_terminal(&said).to_string())
+}
+
+fn clock(at: jiff::Timestamp) -> String {
+    at.strftime("%H:%M:%SZ").to_string()
+}
