@@ -1,15 +1,49 @@
 //! Kinds of step: a spec becomes effects and holds, replies become an outcome.
+//!
+//! [`StepKind`] describes a kind, [`STEP_KINDS`] lists them; each has one file. A [`Compiler`] makes an
+//! [`Action`] of what was written; an action says its next [`Move`] and never does anything itself.
 
-mod action;
 mod effect;
 mod hold;
 mod outcome;
+mod action;
+mod kind;
+mod uses;
+mod compiler;
+mod values;
+mod spec;
+mod size;
+mod output;
+mod reference;
+mod command;
+mod interpreter;
+mod retry_after;
+mod sighting;
+mod exec;
+mod http;
+mod silence;
+mod alert;
+mod wait;
+mod prometheus;
+mod set;
+mod assert;
+mod fail;
+mod log;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod properties;
 
 pub use action::{Action, ActionContext, DEFAULT_STEP_TIMEOUT, Needs, RunAlert, StepError};
+pub use compiler::Compiler;
 pub use effect::{
     Captured, CommandEffect, CommandLimits, DEFAULT_OUTPUT_LIMIT, Effect, Exited, PeerSight, Queried,
     QueryEffect, QueryRange, Reply, RequestBody, RequestEffect, Responded, SeenAlert, Sighted,
     SightingEffect, TextOrSecret,
 };
 pub use hold::{AlertHold, Hold, HoldAction, HoldEffect, SilenceHold};
+pub use kind::{Field, FieldType, STEP_KINDS, StepKind};
 pub use outcome::{FailureReason, IfLost, Memo, Move, Outcome};
+pub use output::COMMON_FIELDS;
+pub use reference::step_reference;
+pub use uses::{Language, MustTrust, Named, Use};

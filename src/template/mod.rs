@@ -19,6 +19,7 @@ mod header;
 mod json;
 mod matcher;
 mod shell;
+mod promql;
 mod names;
 
 pub use minijinja::Value;
@@ -29,6 +30,7 @@ pub use header::HeaderTemplate;
 pub use json::{JsonTemplate, json_from_value};
 pub use matcher::MatcherTemplate;
 pub use names::{KnownChildren, NameFacts, Names, Taint};
+pub use promql::PromqlTemplate;
 pub use problem::{Problem, RenderError};
 pub use reference::Reference;
 pub use scope::Scope;
