@@ -400,7 +400,8 @@ impl Machine {
         let halt = deadline <= self.now;
         let failed = ending.step.clone().map(|step| (step, ending.reason.clone()));
         let cx = super::walk::Walk::finally(failed, halt);
-        if let super::walk::Progress::Working = self.visit_list(&playbook.finally, "finally/", &cx) {
+        let begun = ending.status != RunStatus::Cancelled || !self.run.nodes.is_empty();
+        if begun && let super::walk::Progress::Working = self.visit_list(&playbook.finally, "finally/", &cx) {
             self.next.wake = Some(self.next.wake.map_or(deadline, |w| w.min(deadline)));
             return;
         }
