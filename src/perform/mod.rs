@@ -1,1 +1,25 @@
-//! Does effects for real: processes and HTTP requests.
+//! Does effects for real: commands, HTTP requests, queries, holds. Main type: [`Live`].
+
+mod clock;
+mod environment;
+mod group;
+mod launch;
+mod live;
+mod output;
+mod outputs;
+mod owner;
+mod proc;
+mod process;
+mod redact;
+mod scratch;
+mod secrets;
+mod survivors;
+mod users;
+
+pub use clock::SystemClock;
+pub use environment::{BASE_VARIABLES, Environment};
+pub use live::{DEFAULT_GRACE, Live, LiveOptions};
+pub use output::Capture;
+pub use owner::{is_alive, owner};
+pub use redact::{RedactedStream, Redactor, SHORTEST_REDACTED};
+pub use secrets::{SecretError, SecretSource, Secrets};

@@ -6,3 +6,4 @@ mod support;
 
 mod alertmanager;
 mod client;
+mod perform;

@@ -1,0 +1,63 @@
+//! Who this process is to others that share the store: [`owner`], [`is_alive`].
+
+use std::fs;
+
+use super::proc::ProcessStat;
+use crate::engine::Owner;
+
+/// Returns this process as the owner of leases.
+///
+/// The boot id is Linux's `/proc/sys/kernel/random/boot_id` and, since a pid means nothing in another
+/// pid namespace either (containers that share a store), the namespace's number.
+pub fn owner() -> Owner {
+    let stat = ProcessStat::own();
+    Owner { boot_id: boot_id(), pid: std::process::id(), start_time: stat.map_or(0, |stat| stat.start_time) }
+}
+
+/// Returns whether an owner may still work: `false` only when it was on this host, in this boot and
+/// this pid namespace, and is gone. Of others nothing is known before their lease expires.
+pub fn is_alive(owner: &Owner) -> bool {
+    owner.boot_id.is_empty() || owner.boot_id != boot_id() || runs(owner.pid, owner.start_time)
+}
+
+/// Returns whether that very process runs.
+pub(super) fn runs(pid: u32, start_time: u64) -> bool {
+    ProcessStat::of(pid).is_some_and(|stat| stat.start_time == start_time && stat.is_alive())
+}
+
+/// Returns the number of this process's pid namespace; empty when it is unknown.
+pub(super) fn pid_namespace() -> String {
+    let link = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    link.to_string_lossy().chars().filter(char::is_ascii_digit).collect()
+}
+
+fn boot_id() -> String {
+    match fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+        Ok(id) => format!("{}:{}", id.trim(), pid_namespace()),
+        // Without it nothing may be said of any owner.
+        Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_owner_of_this_host_whose_process_is_gone_is_known_to_be_gone() {
+        let own = owner();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let ended = child.id();
+        child.wait().unwrap();
+        let cases = [
+            ("this process", own.clone(), true),
+            ("its pid, used again", Owner { start_time: own.start_time + 1, ..own.clone() }, false),
+            ("one that ended", Owner { pid: ended, ..own.clone() }, false),
+            ("one of another host", Owner { boot_id: "other".to_owned(), pid: ended, ..own.clone() }, true),
+            ("one of unknown origin", Owner { boot_id: String::new(), pid: ended, ..own }, true),
+        ];
+        for (what, owner, expected) in cases {
+            assert_eq!(is_alive(&owner), expected, "{what}");
+        }
+    }
+}
