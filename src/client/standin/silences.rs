@@ -49,11 +49,11 @@ impl Silences {
         now: Timestamp,
     ) -> Result<SilenceId, (u16, String)> {
         let refuse = |message: &str| Err((400, format!("Failed to create silence: {message}")));
-        if posted.ends_at < now {
-            return refuse("end time can't be in the past");
-        }
         if posted.ends_at <= posted.starts_at {
             return refuse("start time must be before end time");
+        }
+        if posted.ends_at < now {
+            return refuse("end time can't be in the past");
         }
         // Alertmanager looks at `=` and `=~` only: a lone `foo!="bar"` is taken.
         let matches_empty = |matcher: &Matcher| matcher.op().is_positive() && matcher.matches_empty();
