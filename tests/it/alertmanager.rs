@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use amflow::client::alertmanager::{Expired, SilenceEnd};
 use amflow::client::{
-    AlertQuery, BaseUrl, Cluster, ClusterAlerts, ClusterError, Dialect, HttpConfig, HttpOptions, PeerResult,
+    AlertQuery, BaseUrl, Cluster, ClusterAlerts, ClusterError, Dialect, HttpClient, HttpConfig, HttpOptions,
+    HttpRequest, PeerResult, StandIn, StandInOptions,
 };
 use amflow::model::{
     Alert, LabelSet, Matcher, MatcherSyntax, PostableAlert, PostableSilence, SilenceId, SilenceState,
@@ -290,4 +291,105 @@ async fn a_cluster_can_be_used_from_spawned_tasks() {
         tokio::time::timeout(Duration::from_secs(20), task).await.unwrap().unwrap(),
         (true, true, true, 1)
     );
+}
+
+/// What the stand-in is worth: the same requests, the same answers.
+#[tokio::test]
+async fn the_stand_in_answers_as_the_real_one() {
+    let real = Alertmanager::start(CONFIG);
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let options = StandInOptions { receivers: vec!["nobody".to_owned()], ..StandInOptions::default() };
+    let stand_in = StandIn::start(listener, std::sync::Arc::new(Timestamp::now), options).unwrap();
+    let (past, soon, later) = (in_seconds(-100), in_seconds(100), in_seconds(200));
+    let silence = |matchers: &str, start: Timestamp, end: Timestamp, more: &str| {
+        format!(
+            r#"{{"matchers":[{matchers}],"startsAt":"{start}","endsAt":"{end}","createdBy":"me","comment":"c"{more}}}"#
+        )
+    };
+    let matcher = r#"{"name":"a","value":"b","isRegex":false}"#;
+    let requests: Vec<(&str, &str, String)> = vec![
+        ("GET", "/-/ready", String::new()),
+        ("GET", "/api/v2/alerts", String::new()),
+        (
+            "POST",
+            "/api/v2/alerts",
+            r#"[{"labels":{"alertname":"A","a":"b","empty":""}},{"labels":{"alertname":"B"}}]"#.into(),
+        ),
+        ("POST", "/api/v2/alerts", r#"[{"labels":{}}]"#.into()),
+        ("POST", "/api/v2/alerts", r#"[{"annotations":{}}]"#.into()),
+        ("POST", "/api/v2/alerts", r#"[{"labels":{"alertname":"C"}},{"labels":{}}]"#.into()),
+        (
+            "POST",
+            "/api/v2/alerts",
+            format!(r#"[{{"labels":{{"a":"b"}},"startsAt":"{soon}","endsAt":"{past}"}}]"#),
+        ),
+        ("POST", "/api/v2/alerts", "hello".into()),
+        ("POST", "/api/v2/alerts", "[]".into()),
+        ("POST", "/api/v2/alerts", "null".into()),
+        ("GET", "/api/v2/alerts", String::new()),
+        ("GET", "/api/v2/alerts?filter=a%3Db", String::new()),
+        ("GET", "/api/v2/alerts?filter=alertname", String::new()),
+        ("GET", "/api/v2/alerts?filter%5B%5D=a%3Dx", String::new()),
+        ("GET", "/api/v2/alerts?active=maybe", String::new()),
+        ("GET", "/api/v2/alerts?receiver=no", String::new()),
+        ("GET", "/api/v2/receivers", String::new()),
+        ("POST", "/api/v2/silences", silence("", soon, later, "")),
+        ("POST", "/api/v2/silences", silence(matcher, past, past, "")),
+        ("POST", "/api/v2/silences", silence(matcher, later, soon, "")),
+        ("POST", "/api/v2/silences", silence(r#"{"name":"a","value":"","isRegex":false}"#, past, soon, "")),
+        (
+            "POST",
+            "/api/v2/silences",
+            silence(matcher, past, soon, r#","id":"11111111-2222-3333-4444-555555555555""#),
+        ),
+        ("POST", "/api/v2/silences", "{}".into()),
+        ("GET", "/api/v2/silence/11111111-2222-3333-4444-555555555555", String::new()),
+        ("GET", "/api/v2/silence/abc", String::new()),
+        ("DELETE", "/api/v2/silence/abc", String::new()),
+        ("GET", "/api/v2/silences?filter=a%3Db", String::new()),
+        ("PUT", "/api/v2/alerts", "[]".into()),
+        ("GET", "/api/v2/nope", String::new()),
+        ("GET", "/nope", String::new()),
+    ];
+    let client = HttpClient::new(HttpConfig::default(), HttpOptions::default());
+    for (method, path, body) in requests {
+        let mut answers = Vec::new();
+        for base in [real.url(), stand_in.url()] {
+            let mut request = HttpRequest::new(method, format!("{base}{path}").parse().unwrap());
+            if !body.is_empty() {
+                request = request.json(body.clone().into_bytes());
+            }
+            let mut response = client.send(request).await.unwrap();
+            let (body, _) = response.body_up_to(100_000).await.unwrap();
+            answers.push((response.status(), comparable(&body)));
+        }
+        let [real, ours] = &answers[..] else { unreachable!() };
+        assert_eq!(ours, real, "{method} {path} {body}");
+    }
+}
+
+/// A body without what differs from moment to moment and between Go's and our wording of JSON errors.
+fn comparable(body: &[u8]) -> serde_json::Value {
+    use serde_json::Value;
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(strip),
+            Value::Object(fields) => {
+                for moment in ["startsAt", "endsAt", "updatedAt", "mutedBy"] {
+                    fields.remove(moment);
+                }
+                if let Some(Value::String(message)) = fields.get_mut("message") {
+                    message
+                        .truncate(message.find(", but").or(message.find("because")).unwrap_or(message.len()));
+                }
+                fields.remove("code");
+                fields.values_mut().for_each(strip);
+            }
+            _ => {}
+        }
+    }
+    let mut value =
+        serde_json::from_slice(body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body)));
+    strip(&mut value);
+    value
 }

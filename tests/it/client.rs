@@ -285,6 +285,32 @@ async fn wrong_files_and_versions_are_named() {
     assert_eq!(error.kind(), "tls", "{error}");
 }
 
+#[test]
+fn without_any_authority_http_works_and_https_names_the_package() {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "client::on_a_machine_without_authorities", "--ignored"])
+        .env("SSL_CERT_FILE", "/nonexistent")
+        .env("SSL_CERT_DIR", "/nonexistent")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[tokio::test]
+#[ignore = "run by the test before it, in a process with another environment"]
+async fn on_a_machine_without_authorities() {
+    let own = certificates(&["127.0.0.1"]);
+    let (plain, server) = (RawServer::plain(OK), RawServer::tls(OK, &own.server, None));
+    let client = client(HttpConfig::default());
+    client.fetch(get(&format!("http://127.0.0.1:{}/", plain.port())), MAX).await.unwrap();
+    let error = client.fetch(get(&format!("https://127.0.0.1:{}/", server.port())), MAX).await.unwrap_err();
+    assert!(
+        error.kind() == "tls" && error.to_string().contains("install the package `ca-certificates`"),
+        "{error}"
+    );
+}
+
 // --- OAuth 2.0
 
 fn oauth(server: &MockServer) -> HttpConfig {
