@@ -1,4 +1,4 @@
-//! Which proxy a URL is reached through, by Go's rules. Main type: [`ProxyRules`].
+//! Which proxy a URL is reached through, by Go's rules. Main type: [`ProxyEnvironment`].
 //!
 //! Prometheus and amtool use Go's `http.ProxyFromEnvironment` (golang.org/x/net/http/httpproxy), whose
 //! `NO_PROXY` knows domains, ports, addresses and networks, and which never uses a proxy for this machine.
