@@ -54,7 +54,10 @@ impl Engine {
             };
             let Some(done) = done else { break };
             match done {
-                Ok(end) => ends.push(end),
+                Ok(end) => {
+                    self.reporter.ended(&end);
+                    ends.push(end);
+                }
                 Err(error) => self.reporter.notice(&format!("a run's task ended badly: {error}")),
             }
             if let Some(delivery) = delivery.filter(|_| !again.is_empty() && self.stop.asked().is_none()) {

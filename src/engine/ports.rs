@@ -67,6 +67,8 @@ pub trait Performer: Send + Sync {
 pub trait Reporter: Send + Sync {
     /// A run's event was recorded.
     fn event(&self, run: &RunHeader, event: &Stamped);
+    /// This process is done with a run: it is over, parked or taken away.
+    fn ended(&self, _end: &super::RunEnd) {}
     /// Something for people that is no event: a lost lease, a peer that does not answer.
     fn notice(&self, text: &str);
 }

@@ -109,11 +109,7 @@ impl PromqlTemplate {
                     query.push_str(&text);
                 }
                 Part::Hole(value, range) => {
-                    let is_raw = self
-                        .outline
-                        .parsed()
-                        .hole_at(&range)
-                        .is_some_and(|hole| hole.ending.raw);
+                    let is_raw = self.outline.parsed().hole_at(&range).is_some_and(|hole| hole.ending.raw);
                     let text = scalar_text(&value).and_then(|text| lexer.spell(&text, is_raw));
                     query.push_str(&text.map_err(|error| error.at(self.source(), range))?);
                     lexer.value();
