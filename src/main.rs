@@ -1,2 +1,5 @@
 //! A door, not a room: the program is [`amflow::cli`].
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    amflow::cli::main()
+}

@@ -1,1 +1,5 @@
-//! Flags, file and environment into option structs.
+//! Flags, file and environment become option structs.
+
+pub mod env;
+
+pub use env::Environment;

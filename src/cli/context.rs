@@ -1,0 +1,45 @@
+//! What every command is handed. Main type: [`Context`].
+
+use std::cell::OnceCell;
+use std::future::Future;
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::args::GlobalArgs;
+use super::error::{CliError, Exit, OrExit as _};
+use super::ui::Ui;
+use crate::config::Environment;
+
+/// What every command is handed: the printer, the environment, the global flags, a runtime when it is needed.
+#[derive(Debug)]
+pub struct Context {
+    /// The printer.
+    pub ui: Ui,
+    /// The environment.
+    pub environment: Environment,
+    /// The flags for all commands.
+    pub global: GlobalArgs,
+    runtime: OnceCell<Runtime>,
+}
+
+impl Context {
+    /// Makes a context.
+    pub fn new(ui: Ui, environment: Environment, global: GlobalArgs) -> Self {
+        Self { ui, environment, global, runtime: OnceCell::new() }
+    }
+
+    /// Waits for a future, on this thread. Commands that do not need this start no runtime.
+    ///
+    /// # Errors
+    /// The system gives no resources for a runtime.
+    pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, CliError> {
+        if self.runtime.get().is_none() {
+            let made = Builder::new_current_thread().enable_all().build();
+            let made = made.or_exit(Exit::Unable, || "cannot start the runtime")?;
+            // Nobody else sets it: a context stays on its thread.
+            let _ = self.runtime.set(made);
+        }
+        let runtime = self.runtime.get().expect("it was set above");
+        Ok(runtime.block_on(future))
+    }
+}
