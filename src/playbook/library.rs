@@ -25,7 +25,12 @@ impl Library {
         &self.playbooks
     }
 
-    /// Adds the numbers of the playbooks whose matchers all hold, in order, to `out`.
+    /// Returns the playbook of this name.
+    pub fn named(&self, name: &str) -> Option<&Arc<Playbook>> {
+        self.playbooks.iter().find(|playbook| playbook.name.as_str() == name)
+    }
+
+    /// Writes the numbers of the playbooks whose matchers all hold, in order, to `out`; what was in it is gone.
     pub fn matching(&self, labels: &impl Labels, out: &mut Vec<u32>) {
         self.index.matching(labels, out);
     }

@@ -1,10 +1,33 @@
 //! What people write: trigger and steps, parsed into checked types once.
+//!
+//! [`parse_files`] makes a [`Library`] of files, or says everything that is wrong with them. On the way each
+//! YAML document is walked against the [`schema`], and compiled in the order in which it will run, so that
+//! what may be read at each place is known: names, steps that have run, what strangers wrote.
 
-mod library;
 mod types;
+mod facts;
+mod spec;
+mod schema;
+mod read;
+mod trigger;
+mod limits;
+mod names;
+mod flow;
+mod document;
+mod parse;
+mod parse_step;
+mod inline;
+mod library;
 
+pub use facts::Facts;
 pub use library::Library;
+pub use parse::{Loaded, compile_text, parse_files};
+pub use schema::schema;
+pub use spec::{
+    BlockSpec, ConcurrencySpec, EnvValue, IncludeSpec, InlineSpec, LimitsSpec, OnFailureSpec, PlaybookSpec,
+    RecheckSpec, RetrySpec, SecretSpec, StatusSpec, StepSpec, StepValue, SyncSpec, Version, WhenBusySpec,
+};
 pub use types::{
-    Block, Body, Concurrency, GroupBy, Limits, Playbook, Recheck, Retry, Step, Sync, Trigger, TriggerStatus,
-    WhenBusy,
+    Block, BlockVars, Body, Concurrency, GroupBy, Limits, Playbook, Recheck, Retry, Step, Sync, Trigger,
+    TriggerStatus, WhenBusy,
 };

@@ -234,7 +234,16 @@ pub struct Block {
     /// At its end, however it ended.
     pub finally: Vec<Step>,
     /// `Some` for an inlined playbook: its `vars`, which hide the parent's.
-    pub vars: Option<Vec<(String, JsonTemplate)>>,
+    pub vars: Option<BlockVars>,
+}
+
+/// The variables of an inlined playbook.
+#[derive(Debug, Default)]
+pub struct BlockVars {
+    /// Values that the step gives, filled as the names of the parent say.
+    pub given: Vec<(String, JsonTemplate)>,
+    /// The playbook's own, in the order written: each sees what is given and those before it.
+    pub own: Vec<(String, JsonTemplate)>,
 }
 
 /// Further attempts of a failed step.

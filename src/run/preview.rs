@@ -112,12 +112,8 @@ impl Machine {
             }
             Body::Block(block) => {
                 self.push(step, path, depth, PlannedMove::Group("block"), out);
-                let mut inner = cx.clone();
-                if block.vars.is_some() {
-                    inner.block = Some(path.to_owned());
-                }
-                self.preview_list(&block.steps, &format!("{path}/"), depth + 1, &inner, out);
-                self.preview_list(&block.finally, &format!("{path}/finally/"), depth + 1, &inner, out);
+                self.preview_list(&block.steps, &format!("{path}/"), depth + 1, cx, out);
+                self.preview_list(&block.finally, &format!("{path}/finally/"), depth + 1, cx, out);
             }
             Body::Parallel(branches) => {
                 self.push(step, path, depth, PlannedMove::Group("parallel"), out);

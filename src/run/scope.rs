@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::machine::Machine;
 use super::state::{Node, Run};
-use super::walk::Walk;
-use crate::playbook::{Body, Step};
+use super::walk::{Handler, Walk};
+use crate::playbook::{Block, BlockVars, Body, Step};
 use crate::template::{JsonTemplate, Scope};
 
 /// The part of the scope that is fixed when the run starts.
@@ -44,13 +44,29 @@ pub fn base_scope(run: &Run) -> Scope {
 ///
 /// The first that cannot be filled, with its name.
 pub fn fill_vars(vars: &[(String, JsonTemplate)], scope: &Scope) -> Result<Map<String, Value>, String> {
-    let mut known = Map::new();
+    fill_more(vars, Map::new(), scope)
+}
+
+/// Fills variables in order, each seeing those that are known and those before it.
+fn fill_more(
+    vars: &[(String, JsonTemplate)],
+    mut known: Map<String, Value>,
+    scope: &Scope,
+) -> Result<Map<String, Value>, String> {
     for (name, template) in vars {
         let scope = scope.with("vars", value(&Value::Object(known.clone())));
-        let filled = template.render(&scope).map_err(|e| format!("vars.{name}: {e}"))?;
-        known.insert(name.clone(), filled);
+        known.insert(name.clone(), filled(name, template, &scope)?);
     }
     Ok(known)
+}
+
+/// Fills the values that a step gives to the playbook that it inlines: none sees another.
+fn fill_given(vars: &[(String, JsonTemplate)], scope: &Scope) -> Result<Map<String, Value>, String> {
+    vars.iter().map(|(name, template)| Ok((name.clone(), filled(name, template, scope)?))).collect()
+}
+
+fn filled(name: &str, template: &JsonTemplate, scope: &Scope) -> Result<Value, String> {
+    template.render(scope).map_err(|e| format!("vars.{name}: {e}"))
 }
 
 fn run_value(run: &Run, status: &str) -> Value {
@@ -87,84 +103,162 @@ impl Machine {
             || if cx.failed.is_some() { "failed" } else { "running" },
             |ending| ending.status.as_str(),
         );
-        let mut steps = Map::new();
-        let lists =
-            [(&playbook.steps, ""), (&playbook.on_failure, "on_failure/"), (&playbook.finally, "finally/")];
-        for (list, prefix) in lists {
-            collect(&self.run, list, prefix, path, &mut steps);
-        }
-        let mut scope = base
-            .scope
-            .with("run", value(&run_value(&self.run, status)))
-            .with("steps", value(&Value::Object(steps)));
+        let names = |steps: Map<String, Value>, vars: Map<String, Value>| {
+            base.scope
+                .with("run", value(&run_value(&self.run, status)))
+                .with("steps", value(&Value::Object(steps)))
+                .with("vars", value(&Value::Object(vars)))
+        };
+        let in_handler = cx.handler != Handler::Main;
+        let lists = [
+            (playbook.steps.as_slice(), String::new()),
+            (playbook.on_failure.as_slice(), "on_failure/".to_owned()),
+            (playbook.finally.as_slice(), "finally/".to_owned()),
+        ];
+        let (top, inlined) = Seen { run: &self.run, path, in_handler }.levels(&lists);
         let mut vars = base.vars;
-        if let Some((path, templates)) =
-            cx.block.as_deref().and_then(|p| Some((p, block_vars(&playbook, p)?)))
-        {
-            let outer = scope.with("vars", value(&Value::Object(vars)));
-            vars = fill_vars(templates, &outer).map_err(|e| format!("{path}: {e}"))?;
+        vars.extend(top.set_by_steps(&self.run, ""));
+        let mut scope = with_failed(&self.run, names(top.steps, vars), cx);
+        for (at, templates, level) in inlined {
+            // What the step gives is filled as its parent sees it, its turn of a `foreach` too.
+            let outer = with_item(&scope, cx, Some(&at));
+            let problem = |e: String| format!("{at}: {e}");
+            let given = fill_given(&templates.given, &outer).map_err(problem)?;
+            let mut vars = fill_more(&templates.own, given, &outer).map_err(problem)?;
+            vars.extend(level.set_by_steps(&self.run, &at));
+            scope = with_failed(&self.run, names(level.steps, vars), cx);
         }
-        vars.extend(self.run.set.iter().map(|(k, v)| (k.clone(), v.clone())));
-        scope = scope.with("vars", value(&Value::Object(vars)));
-        if let Some((step, reason)) = &cx.failed {
-            let status =
-                self.run.nodes.get(step).and_then(|n| n.outcome.as_ref()).map_or("failed", |o| o.status());
-            let output = self.run.nodes.get(step).map_or(Value::Null, |n| n.output.clone());
-            let mut failed = json!({"step": step, "reason": reason, "status": status});
-            for key in ["stdout", "stderr", "exit_code"] {
-                failed[key] = output.get(key).cloned().unwrap_or(Value::Null);
+        Ok(with_item(&scope, cx, None))
+    }
+}
+
+/// Adds `failed` in handlers; in a `finally` after nothing failed its fields are empty.
+fn with_failed(run: &Run, scope: Scope, cx: &Walk) -> Scope {
+    let (step, reason) = match &cx.failed {
+        Some((step, reason)) => (step.as_str(), reason.as_str()),
+        None if cx.handler == Handler::Finally => ("", ""),
+        None => return scope,
+    };
+    let node = run.nodes.get(step);
+    let status = node.and_then(|n| n.outcome.as_ref()).map_or(if step.is_empty() { "" } else { "failed" }, |o| o.status());
+    let output = node.map_or(&Value::Null, |n| &n.output);
+    let mut failed = json!({"step": step, "reason": reason, "status": status});
+    for key in ["stdout", "stderr", "exit_code"] {
+        failed[key] = output.get(key).cloned().unwrap_or(Value::Null);
+    }
+    scope.with("failed", value(&failed))
+}
+
+/// Adds the item of the innermost `foreach` around; with `at`, of the innermost around that path.
+fn with_item(scope: &Scope, cx: &Walk, at: Option<&str>) -> Scope {
+    let around = |turn: &str| at.is_none_or(|at| at == turn || is_inside(at, turn));
+    match cx.items.iter().rev().find(|(turn, _)| around(turn)) {
+        Some((_, item)) => scope.with("item", value(item)),
+        None => scope.clone(),
+    }
+}
+
+fn is_inside(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// What is seen of the steps from `path`: within a `foreach`, those of the same turn; within an inlined
+/// playbook, its own.
+struct Seen<'s> {
+    run: &'s Run,
+    path: &'s str,
+    in_handler: bool,
+}
+
+/// What is seen of the steps of one playbook.
+#[derive(Default)]
+struct Level<'s> {
+    /// `steps.<id>` of the named steps that are over.
+    steps: Map<String, Value>,
+    /// Where other playbooks are inlined into it; what they set is their own.
+    hidden: Vec<String>,
+    /// The one that is inlined around the path.
+    around: Option<(String, &'s Block)>,
+}
+
+impl<'s> Seen<'s> {
+    /// Returns what is seen of the playbook itself, and of those that are inlined around the path, the
+    /// outermost first, with their places.
+    fn levels(&self, lists: &[(&'s [Step], String)]) -> (Level<'s>, Vec<(String, &'s BlockVars, Level<'s>)>) {
+        let top = self.level(lists);
+        let mut inlined = Vec::new();
+        let mut around = top.around.clone();
+        while let Some((at, block)) = around {
+            let level = self.level(&lists_of(block, &at));
+            around = level.around.clone();
+            if let Some(vars) = &block.vars {
+                inlined.push((at, vars, level));
             }
-            scope = scope.with("failed", value(&failed));
         }
-        if let Some((_, item)) = cx.items.last() {
-            scope = scope.with("item", value(item));
-        }
-        Ok(scope)
+        (top, inlined)
     }
-}
 
-/// Finds the `vars` of the inlined playbook whose block stands at `path`.
-fn block_vars<'p>(
-    playbook: &'p crate::playbook::Playbook,
-    path: &str,
-) -> Option<&'p [(String, JsonTemplate)]> {
-    fn find<'s>(steps: &'s [Step], id: &str) -> Option<&'s [(String, JsonTemplate)]> {
-        steps.iter().find_map(|step| match &step.body {
-            Body::Block(block) if step.id == id && block.vars.is_some() => block.vars.as_deref(),
-            Body::Block(block) => find(&block.steps, id)
-                .or_else(|| find(&block.on_failure, id))
-                .or_else(|| find(&block.finally, id)),
-            Body::Parallel(branches) => find(branches, id),
-            Body::Action(_) => None,
-        })
+    fn level(&self, lists: &[(&'s [Step], String)]) -> Level<'s> {
+        let mut level = Level::default();
+        self.collect(lists, &mut level);
+        level
     }
-    let last = path.rsplit('/').next().unwrap_or(path);
-    let id = last.split('[').next().unwrap_or(last);
-    [&playbook.steps, &playbook.on_failure, &playbook.finally].into_iter().find_map(|list| find(list, id))
-}
 
-/// Gathers `steps.<id>` of all named steps that are over, as seen from `path`: within a `foreach`,
-/// those of the same turn.
-fn collect(run: &Run, list: &[Step], prefix: &str, path: &str, out: &mut Map<String, Value>) {
-    for step in list {
-        let at = format!("{prefix}{}", step.id);
-        if step.named
-            && let Some(node) = run.nodes.get(&at)
-            && let Some(seen) = step_value(run, &at, node)
-        {
-            out.insert(step.id.clone(), seen);
+    fn collect(&self, lists: &[(&'s [Step], String)], level: &mut Level<'s>) {
+        for (list, prefix) in lists {
+            for step in *list {
+                self.collect_step(step, format!("{prefix}{}", step.id), level);
+            }
         }
-        let inner = turn_of(&at, path).unwrap_or(at);
+    }
+
+    fn collect_step(&self, step: &'s Step, at: String, level: &mut Level<'s>) {
+        if step.named {
+            let over = self.run.nodes.get(&at).and_then(|node| step_value(self.run, &at, node));
+            // What a handler may ask about: a step that a failure came before.
+            let not_reached =
+                || json!({"status": "skipped", "reason": "not reached", "attempts": 0, "duration": 0});
+            let seen = over.or_else(|| self.in_handler.then(not_reached));
+            level.steps.extend(seen.map(|seen| (step.id.clone(), seen)));
+        }
+        let inner = turn_of(&at, self.path).unwrap_or(at);
         match &step.body {
             Body::Action(_) => {}
-            Body::Parallel(branches) => collect(run, branches, &format!("{inner}/"), path, out),
-            Body::Block(block) => {
-                collect(run, &block.steps, &format!("{inner}/"), path, out);
-                collect(run, &block.on_failure, &format!("{inner}/on_failure/"), path, out);
-                collect(run, &block.finally, &format!("{inner}/finally/"), path, out);
+            Body::Parallel(branches) => self.collect(&[(branches, format!("{inner}/"))], level),
+            Body::Block(block) if block.vars.is_some() => {
+                level.hidden.push(without_turns(&inner));
+                if is_inside(self.path, &inner) {
+                    level.around = Some((inner, block));
+                }
             }
+            Body::Block(block) => self.collect(&lists_of(block, &inner), level),
         }
     }
+}
+
+impl Level<'_> {
+    /// Returns the variables that steps of this playbook, inlined at `at`, have set.
+    fn set_by_steps(&self, run: &Run, at: &str) -> Map<String, Value> {
+        let own = |path: &str| {
+            let plain = without_turns(path);
+            (at.is_empty() || is_inside(path, at)) && !self.hidden.iter().any(|hidden| is_inside(&plain, hidden))
+        };
+        run.set.iter().filter(|(path, _)| own(path)).flat_map(|(_, vars)| vars.clone()).collect()
+    }
+}
+
+/// A path without the numbers of turns.
+fn without_turns(path: &str) -> String {
+    path.split('/').map(|part| part.split('[').next().unwrap_or(part)).collect::<Vec<_>>().join("/")
+}
+
+fn lists_of<'s>(block: &'s Block, at: &str) -> [(&'s [Step], String); 3] {
+    [
+        (&block.steps, format!("{at}/")),
+        (&block.on_failure, format!("{at}/on_failure/")),
+        (&block.finally, format!("{at}/finally/")),
+    ]
+    .map(|(list, prefix)| (list.as_slice(), prefix))
 }
 
 /// Returns `at[n]` when `path` lies in turn `n` of the `foreach` at `at`.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::event::{RunEvent, RunStatus, SignalKind, Stamped, Started};
 use crate::step::{Effect, Hold, IfLost, Memo, Outcome, RunAlert};
@@ -26,8 +26,8 @@ pub struct Run {
     pub seq: u64,
     /// What became of each step, by path.
     pub nodes: BTreeMap<String, Node>,
-    /// Variables that `set` changed.
-    pub set: BTreeMap<String, Value>,
+    /// Variables that `set` changed: the step's path and what it set, in order.
+    pub set: Vec<(String, Map<String, Value>)>,
     /// Holds, by their id within the run.
     pub holds: BTreeMap<String, HoldState>,
     /// The concurrency key that it still waits for.
@@ -166,7 +166,7 @@ impl Run {
             updated_at: at,
             seq: 1,
             nodes: BTreeMap::new(),
-            set: BTreeMap::new(),
+            set: Vec::new(),
             holds: BTreeMap::new(),
             waits_for_key: None,
             signals: BTreeSet::new(),
@@ -257,7 +257,7 @@ impl Run {
                 node.last = Some(outcome.clone());
                 node.output = output.clone();
                 if let Some(Value::Object(vars)) = output.get("vars") {
-                    self.set.extend(vars.iter().map(|(k, v)| (k.clone(), v.clone())));
+                    self.set.push((path.clone(), vars.clone()));
                 }
                 if output.get("resolved") == Some(&Value::Bool(true)) {
                     self.proved_gone = true;

@@ -22,8 +22,6 @@ use crate::step::{
 pub(super) struct Walk {
     /// Items of the `foreach`s around, by the path of their turn.
     pub(super) items: Vec<(String, Value)>,
-    /// Variables of the inlined playbook around, by the path of its block.
-    pub(super) block: Option<String>,
     /// The failed step and why, in handlers.
     pub(super) failed: Option<(String, String)>,
     /// Whether nothing new may start.
@@ -42,7 +40,7 @@ pub(super) enum Handler {
 
 impl Walk {
     pub(super) fn main(halt: bool) -> Walk {
-        Walk { items: Vec::new(), block: None, failed: None, halt, handler: Handler::Main }
+        Walk { items: Vec::new(), failed: None, halt, handler: Handler::Main }
     }
 
     pub(super) fn handler(failed: (String, String), halt: bool) -> Walk {
@@ -195,9 +193,6 @@ impl Machine {
     fn visit_block(&mut self, step: &Step, block: &Block, path: &str, cx: &Walk) -> Option<Outcome> {
         let prefix = format!("{path}/");
         let mut inner = cx.clone();
-        if block.vars.is_some() {
-            inner.block = Some(path.to_owned());
-        }
         let late = self.block_deadline(step, path).is_some_and(|at| at <= self.now);
         inner.halt |= late;
         let ended = match self.visit_list(&block.steps, &prefix, &inner) {
@@ -213,7 +208,6 @@ impl Machine {
         };
         if let Ended::Failed { step: failed, reason } = &ended {
             let mut handler = cx.clone();
-            handler.block.clone_from(&inner.block);
             handler.failed = Some((failed.clone(), reason.clone()));
             if cx.handler == Handler::Main {
                 handler.handler = Handler::OnFailure;
@@ -225,7 +219,6 @@ impl Machine {
             }
         }
         let mut last = cx.clone();
-        last.block.clone_from(&inner.block);
         last.halt = false;
         last.handler = Handler::Finally;
         if let Ended::Failed { step, reason } = &ended {
