@@ -130,7 +130,8 @@ pub(super) fn check_length(length: usize) -> Result<(), RenderError> {
 /// Lists, maps, nothing (`none`), and bytes that are not UTF-8.
 pub(super) fn scalar_text(value: &Value) -> Result<String, RenderError> {
     match value.kind() {
-        ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok(value.to_string()),
+        ValueKind::String | ValueKind::Number => Ok(value.to_string()),
+        ValueKind::Bool => Ok(value.is_true().to_string()),
         // An `if` expression without an `else`.
         ValueKind::Undefined => Ok(String::new()),
         ValueKind::None => Err(RenderError::new("value-none", "has no value (`none`)").with_hint(
@@ -148,6 +149,15 @@ pub(super) fn scalar_text(value: &Value) -> Result<String, RenderError> {
         },
         _ => Err(RenderError::new("value-kind", format!("is a {}, and one text is needed", value.kind()))),
     }
+}
+
+/// Returns the text of an item of a list, which is never left out silently.
+pub(super) fn item_text(item: &Value) -> Result<String, RenderError> {
+    if item.is_undefined() {
+        let error = RenderError::new(RenderError::UNDEFINED, "an item of the list is undefined");
+        return Err(error.with_hint("`{{ ... | select(\"defined\") }}` leaves such items out"));
+    }
+    scalar_text(item)
 }
 
 /// Refuses a NUL character, which no argument, variable, URL or header can hold.

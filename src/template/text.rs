@@ -6,7 +6,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::filters::to_json_text;
-use super::outline::{Outline, no_nul, scalar_text};
+use super::outline::{Outline, item_text, no_nul, scalar_text};
 use super::problem::{Problem, RenderError};
 use super::reference::Reference;
 use super::scope::Scope;
@@ -87,12 +87,14 @@ impl TextTemplate {
                 let items =
                     value.try_iter().map_err(|error| RenderError::from_engine(&error, self.source()))?;
                 items
-                    .map(|item| argument(&item).map_err(|error| error.at(self.source(), range.clone())))
+                    .map(|item| {
+                        argument(item_text(&item)).map_err(|error| error.at(self.source(), range.clone()))
+                    })
                     .collect()
             }
-            Some(value) => {
-                argument(value).map(|text| vec![text]).map_err(|error| error.at(self.source(), range))
-            }
+            Some(value) => argument(scalar_text(value))
+                .map(|text| vec![text])
+                .map_err(|error| error.at(self.source(), range)),
             None => Ok(Vec::new()),
         }
     }
@@ -122,8 +124,8 @@ impl PartialEq for TextTemplate {
     }
 }
 
-fn argument(value: &Value) -> Result<String, RenderError> {
-    let text = no_nul(scalar_text(value)?)?;
+fn argument(text: Result<String, RenderError>) -> Result<String, RenderError> {
+    let text = no_nul(text?)?;
     if text.len() > LONGEST_ARGUMENT { Err(too_long(text.len())) } else { Ok(text) }
 }
 

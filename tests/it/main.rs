@@ -6,5 +6,6 @@ mod support;
 
 mod alertmanager;
 mod client;
+mod hostile;
 mod perform;
 mod playbooks;

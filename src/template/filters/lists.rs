@@ -12,7 +12,8 @@ pub(super) fn join(list: &Value, between: Option<&str>) -> Result<String, Error>
         }
         match item.kind() {
             ValueKind::String => joined.push_str(item.as_str().unwrap_or_default()),
-            ValueKind::Number | ValueKind::Bool => joined.push_str(&item.to_string()),
+            ValueKind::Number => joined.push_str(&item.to_string()),
+            ValueKind::Bool => joined.push_str(&item.is_true().to_string()),
             kind => {
                 let message = format!("only texts and numbers can be joined, and one item is {kind}");
                 return Err(Error::new(ErrorKind::InvalidOperation, message));

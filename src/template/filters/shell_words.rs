@@ -15,9 +15,8 @@ pub(super) fn shq(value: &Value) -> Result<Value, Error> {
 
 fn shq_one(value: &Value) -> Result<Value, Error> {
     match value.kind() {
-        ValueKind::String | ValueKind::Number | ValueKind::Bool => {
-            Ok(Value::from(shell_quote(&value.to_string())))
-        }
+        ValueKind::String | ValueKind::Number => Ok(Value::from(shell_quote(&value.to_string()))),
+        ValueKind::Bool => Ok(Value::from(shell_quote(&value.is_true().to_string()))),
         kind => {
             Err(Error::new(ErrorKind::InvalidOperation, format!("a {kind} cannot be quoted for a shell")))
         }

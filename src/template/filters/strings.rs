@@ -45,3 +45,9 @@ pub(super) fn is_containing(whole: &Value, part: &Value) -> Result<bool, Error> 
         kind => Err(Error::new(ErrorKind::InvalidOperation, format!("a {kind} contains nothing"))),
     }
 }
+
+/// `5 | string`.
+pub(super) fn string(value: &Value) -> Result<String, Error> {
+    super::super::outline::scalar_text(value)
+        .map_err(|error| Error::new(ErrorKind::InvalidOperation, error.message))
+}

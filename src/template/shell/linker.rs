@@ -6,7 +6,7 @@ use std::ops::Range;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use super::super::outline::{no_nul, scalar_text};
+use super::super::outline::{item_text, no_nul, scalar_text};
 use super::super::parsed::Ending;
 use super::super::problem::RenderError;
 use super::super::text::{LONGEST_ARGUMENT, too_long};
@@ -92,7 +92,7 @@ fn hole_texts(hole: &Hole, is_list: bool) -> Result<Vec<String>, RenderError> {
         match hole.value.kind() {
             ValueKind::Seq | ValueKind::Iterable => {
                 let items = hole.value.try_iter().map_err(|error| RenderError::from_engine(&error, ""))?;
-                return items.map(|item| one_text(&item)).collect();
+                return items.map(|item| one_text(item_text(&item))).collect();
             }
             // What an `if` without `else` leaves out is no word at all.
             ValueKind::Undefined => return Ok(Vec::new()),
@@ -103,11 +103,11 @@ fn hole_texts(hole: &Hole, is_list: bool) -> Result<Vec<String>, RenderError> {
             "is a list, and a list must be a word of its own, without quotes and without text beside it";
         return Err(RenderError::new("value-list", message).with_hint("`{{ x | join(\",\") }}` is one text"));
     }
-    Ok(vec![one_text(&hole.value)?])
+    Ok(vec![one_text(scalar_text(&hole.value))?])
 }
 
-fn one_text(value: &Value) -> Result<String, RenderError> {
-    let text = no_nul(scalar_text(value)?)?;
+fn one_text(text: Result<String, RenderError>) -> Result<String, RenderError> {
+    let text = no_nul(text?)?;
     if text.len() > LONGEST_ARGUMENT { Err(too_long(text.len())) } else { Ok(text) }
 }
 
