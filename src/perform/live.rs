@@ -1,24 +1,33 @@
 //! [`Live`]: the performer that really does things.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::SystemClock;
 use super::environment::Environment;
+use super::hold::hold;
+use super::http::{Connection, Requests};
 use super::process::Commands;
+use super::query::query;
 use super::secrets::{SecretSource, Secrets};
+use super::sighting::sight;
 use super::survivors::end_survivors;
-use crate::engine::{Answer, Call, Performer};
-use crate::model::secret::Secret;
-use crate::step::{Effect, Reply};
+use super::trouble::Trouble;
+use crate::client::{BaseUrl, Cluster, HttpClient, HttpConfig, HttpOptions, Prometheus};
+use crate::engine::{Answer, Call, Clock, Performer};
+use crate::model::Secret;
+use crate::step::{Effect, HoldEffect, QueryEffect, Reply, RequestEffect, SightingEffect};
 
 /// Between TERM and KILL by default.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 /// What the real performer needs.
-#[derive(Debug)]
 pub struct LiveOptions {
     /// amflow's own environment: commands get [`super::BASE_VARIABLES`] of it, secrets may be read from it.
     pub environment: Environment,
@@ -32,6 +41,18 @@ pub struct LiveOptions {
     pub secrets: BTreeMap<String, SecretSource>,
     /// Further values that must not be seen, such as passwords of connections.
     pub redact: Vec<Secret>,
+    /// The connections that steps name.
+    pub connections: BTreeMap<String, Connection>,
+    /// For requests that name no connection; by default the environment's proxies count.
+    pub http_config: HttpConfig,
+    /// For requests that name no connection.
+    pub http_options: HttpOptions,
+    /// Where holds are kept and alerts are looked for.
+    pub alertmanager: Option<Cluster>,
+    /// Where queries go that name no connection.
+    pub prometheus: Option<Prometheus>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Default for LiveOptions {
@@ -43,27 +64,112 @@ impl Default for LiveOptions {
             grace: DEFAULT_GRACE,
             secrets: BTreeMap::new(),
             redact: Vec::new(),
+            connections: BTreeMap::new(),
+            http_config: HttpConfig::unconfigured(),
+            http_options: HttpOptions::default(),
+            alertmanager: None,
+            prometheus: None,
+            clock: Arc::new(SystemClock),
         }
     }
 }
 
 /// Does effects for real.
-#[derive(Debug)]
 pub struct Live {
     commands: Commands,
+    requests: Requests,
+    alertmanager: Option<Cluster>,
+    prometheus: Option<Prometheus>,
     secrets: Secrets,
     grace: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("commands", &self.commands).finish_non_exhaustive()
+    }
 }
 
 impl Live {
     /// Makes the performer. Nothing is opened or read before the first effect that needs it.
     pub fn new(options: LiveOptions) -> Live {
-        let LiveOptions { environment, directory, scratch, grace, secrets, redact } = options;
-        let base = environment.base();
+        let base = options.environment.base();
         Live {
-            commands: Commands::new(base, directory, grace, scratch),
-            secrets: Secrets::new(secrets, redact, environment),
-            grace,
+            commands: Commands::new(base, options.directory, options.grace, options.scratch),
+            requests: Requests::new(
+                options.connections,
+                HttpClient::new(options.http_config, options.http_options),
+            ),
+            alertmanager: options.alertmanager,
+            prometheus: options.prometheus,
+            secrets: Secrets::new(options.secrets, options.redact, options.environment),
+            grace: options.grace,
+            clock: options.clock,
+        }
+    }
+
+    async fn request(&self, effect: &RequestEffect, limit: Duration) -> Result<Reply, Trouble> {
+        self.requests.send(effect, &self.secrets, limit).await.map(Reply::Responded)
+    }
+
+    async fn query(&self, effect: &QueryEffect) -> Result<Reply, Trouble> {
+        let named;
+        let prometheus = match &effect.connection {
+            Some(name) => {
+                named = self.named_prometheus(name)?;
+                &named
+            }
+            None => self.prometheus.as_ref().ok_or_else(|| {
+                Trouble::for_good("no Prometheus is configured; give `prometheus.url`, or a `connection`")
+            })?,
+        };
+        query(prometheus, effect, &self.secrets.redactor(), self.clock.now()).await.map(Reply::Queried)
+    }
+
+    fn named_prometheus(&self, name: &str) -> Result<Prometheus, Trouble> {
+        let (connection, _) = self.requests.connection(name)?;
+        let base: BaseUrl = connection.url.as_str().parse().map_err(|error| {
+            Trouble::for_good(format!("the connection `{name}` is no Prometheus: {error}"))
+        })?;
+        Ok(Prometheus::new(base, connection.http_config.clone(), connection.options.clone())?)
+    }
+
+    async fn sight(&self, effect: &SightingEffect, limit: Duration) -> Result<Reply, Trouble> {
+        let (cluster, now) = (self.cluster()?, self.clock.now());
+        Ok(Reply::Sighted(sight(cluster, effect, &self.secrets.redactor(), now, limit).await))
+    }
+
+    async fn hold(&self, effect: &HoldEffect) -> Result<Reply, Trouble> {
+        let id = hold(self.cluster()?, effect, self.clock.now()).await?;
+        Ok(Reply::Held { id })
+    }
+
+    fn cluster(&self) -> Result<&Cluster, Trouble> {
+        self.alertmanager.as_ref().ok_or_else(|| {
+            Trouble::for_good("no Alertmanager is configured; give `--alertmanager.url http://HOST:9093`")
+        })
+    }
+
+    /// Does something with a server, for at most `limit`, and until it is stopped.
+    async fn ask(
+        &self,
+        asked: impl Future<Output = Result<Reply, Trouble>>,
+        limit: Duration,
+        stop: &CancellationToken,
+    ) -> Reply {
+        let answer = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Reply::Stopped { output: None },
+            answer = timeout(limit, asked) => answer,
+        };
+        match answer {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(trouble)) => trouble.reply(|text| self.secrets.redactor().text(text).into_owned()),
+            Err(_) => Reply::TimedOut {
+                limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+                output: None,
+            },
         }
     }
 }
@@ -77,11 +183,10 @@ impl Performer for Live {
     ) -> Answer<'a, Reply> {
         match &call.effect {
             Effect::Command(effect) => Box::pin(self.commands.run(call, effect, &self.secrets, limit, stop)),
-            _ => Box::pin(std::future::ready(Reply::Impossible {
-                message: "nothing is configured that could do it".to_owned(),
-                retryable: false,
-                untouched: true,
-            })),
+            Effect::Request(effect) => Box::pin(self.ask(self.request(effect, limit), limit, stop)),
+            Effect::Query(effect) => Box::pin(self.ask(self.query(effect), limit, stop)),
+            Effect::Sighting(effect) => Box::pin(self.ask(self.sight(effect, limit), limit, stop)),
+            Effect::Hold(effect) => Box::pin(self.ask(self.hold(effect), limit, stop)),
         }
     }
 

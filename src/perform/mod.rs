@@ -3,6 +3,8 @@
 mod clock;
 mod environment;
 mod group;
+mod hold;
+mod http;
 mod launch;
 mod live;
 mod output;
@@ -10,14 +12,18 @@ mod outputs;
 mod owner;
 mod proc;
 mod process;
+mod query;
 mod redact;
 mod scratch;
 mod secrets;
+mod sighting;
 mod survivors;
+mod trouble;
 mod users;
 
 pub use clock::SystemClock;
 pub use environment::{BASE_VARIABLES, Environment};
+pub use http::Connection;
 pub use live::{DEFAULT_GRACE, Live, LiveOptions};
 pub use output::Capture;
 pub use owner::{is_alive, owner};

@@ -102,6 +102,12 @@ impl Cluster {
         self.peers.iter().map(ToString::to_string)
     }
 
+    /// Returns every peer as a cluster of its own, for questions whose answers must not be merged. They
+    /// share connections and tokens with this one.
+    pub fn each(&self) -> impl Iterator<Item = Self> {
+        self.peers.iter().map(|peer| Self { peers: [peer.clone()].into(), ..self.clone() })
+    }
+
     /// Returns whose API it is.
     pub const fn dialect(&self) -> Dialect {
         self.dialect

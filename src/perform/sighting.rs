@@ -1,0 +1,77 @@
+//! Whether alerts are still there, asked of every peer on its own: [`sight`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::redact::Redactor;
+use crate::client::alertmanager::PeerResult;
+use crate::client::{AlertQuery, Cluster};
+use crate::model::format_duration;
+use crate::step::{PeerSight, SeenAlert, Sighted, SightingEffect};
+
+/// Asks all peers at once for all alerts, in all states and without a filter, and keeps those that are
+/// looked for. A peer that fails is an entry that says so: others may still know.
+///
+/// Each peer has nine tenths of the limit, so that a silent one does not make the answers of the others void.
+pub(super) async fn sight(
+    cluster: &Cluster,
+    effect: &SightingEffect,
+    redactor: &Redactor,
+    now: Timestamp,
+    limit: Duration,
+) -> Sighted {
+    let wanted: BTreeSet<String> = effect.fingerprints.iter().cloned().collect();
+    let limit = limit.mul_f32(0.9);
+    let mut asked = JoinSet::new();
+    let mut peers = Vec::new();
+    for (place, peer) in cluster.each().enumerate() {
+        let url = peer.urls().next().unwrap_or_default();
+        let pending = format!("no complete answer within {}", format_duration(limit));
+        peers.push(PeerSight { url, failed: Some(pending), started_at: None, seen: BTreeMap::new() });
+        let wanted = wanted.clone();
+        asked.spawn(async move { (place, timeout(limit, ask(&peer, &wanted, now)).await) });
+    }
+    while let Some(answer) = asked.join_next().await {
+        // One that did not end in time, or panicked, keeps its entry as it is.
+        if let Ok((place, Ok(answer))) = answer {
+            let sight = &mut peers[place];
+            match answer {
+                Ok((started_at, seen)) => {
+                    (sight.failed, sight.started_at, sight.seen) = (None, started_at, seen);
+                }
+                Err(message) => sight.failed = Some(redactor.text(&message).into_owned()),
+            }
+        }
+    }
+    Sighted { at: now, peers }
+}
+
+type Seen = (Option<Timestamp>, BTreeMap<String, SeenAlert>);
+
+async fn ask(peer: &Cluster, wanted: &BTreeSet<String>, now: Timestamp) -> Result<Seen, String> {
+    let keep = |raw: &crate::model::RawAlert<'_>| wanted.contains(&raw.fingerprint().to_string());
+    let found =
+        peer.alerts_where(&AlertQuery::default(), now, keep).await.map_err(|error| error.to_string())?;
+    if found.bad_count > 0 {
+        // It may be the very one that is looked for.
+        return Err(format!("{} alerts of its answer cannot be read", found.bad_count));
+    }
+    let started_at = found.peers.first().and_then(|answer| match &answer.result {
+        PeerResult::Complete { started, .. } => *started,
+        PeerResult::Failed(_) => None,
+    });
+    let seen = found.alerts.into_iter().map(|alert| {
+        let seen = SeenAlert {
+            starts_at: alert.starts_at,
+            ends_at: alert.ends_at,
+            silenced_by: alert.silenced_by,
+            inhibited_by: alert.inhibited_by,
+        };
+        (alert.fingerprint.to_string(), seen)
+    });
+    Ok((started_at, seen.collect()))
+}
