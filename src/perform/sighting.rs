@@ -25,7 +25,7 @@ pub(super) async fn sight(
     limit: Duration,
 ) -> Sighted {
     let wanted: BTreeSet<String> = effect.fingerprints.iter().cloned().collect();
-    let limit = limit.mul_f32(0.9);
+    let limit = limit / 10 * 9;
     let mut asked = JoinSet::new();
     let mut peers = Vec::new();
     for (place, peer) in cluster.each().enumerate() {

@@ -8,4 +8,5 @@ mod alertmanager;
 mod client;
 mod hostile;
 mod perform;
+mod perform_net;
 mod playbooks;
