@@ -181,7 +181,8 @@ impl<T, E: Error + 'static> OrExit<T> for Result<T, E> {
     fn or_end(self, exit: Exit) -> Result<T, CliError> {
         self.map_err(|error| {
             let mut whole = CliError::new(exit, &error);
-            if let Some(source) = error.source().filter(|source| !whole.message.contains(&source.to_string())) {
+            if let Some(source) = error.source().filter(|source| !whole.message.contains(&source.to_string()))
+            {
                 whole = whole.because(source);
             }
             whole

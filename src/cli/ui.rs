@@ -267,9 +267,6 @@ impl Look {
 
 /// Asks the terminal, whichever stream is one.
 fn terminal_width() -> Option<usize> {
-    let sizes = [
-        rustix::termios::tcgetwinsize(io::stdout()),
-        rustix::termios::tcgetwinsize(io::stderr()),
-    ];
+    let sizes = [rustix::termios::tcgetwinsize(io::stdout()), rustix::termios::tcgetwinsize(io::stderr())];
     sizes.into_iter().flatten().map(|size| usize::from(size.ws_col)).find(|columns| *columns > 0)
 }

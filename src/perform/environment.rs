@@ -36,6 +36,7 @@ impl Environment {
     }
 
     /// Returns what every command gets. PATH is always in it.
+    #[must_use]
     pub fn base(&self) -> Environment {
         let mut base: BTreeMap<OsString, OsString> = BASE_VARIABLES
             .iter()

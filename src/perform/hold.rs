@@ -54,8 +54,7 @@ impl Silences<'_> {
         let ends_at = lease_end(self.now, self.silence.lease_seconds);
         if let Some(id) = id {
             match self.cluster.extend_silence(&id, ends_at).await {
-                Ok(id) => return Ok(id),
-                Err(ClusterError::SilenceEnded { id, how: SilenceEnd::Expired }) => return Ok(id),
+                Ok(id) | Err(ClusterError::SilenceEnded { id, how: SilenceEnd::Expired }) => return Ok(id),
                 Err(ClusterError::SilenceEnded { .. } | ClusterError::UnknownSilence(_)) => (),
                 Err(error) => return Err(error.into()),
             }

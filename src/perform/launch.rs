@@ -16,7 +16,7 @@ use super::users::User;
 use crate::engine::Call;
 use crate::step::{CommandEffect, CommandLimits, TextOrSecret};
 
-/// Linux takes no longer string in argv or the environment (MAX_ARG_STRLEN, execve(2)), in bytes.
+/// Linux takes no longer string in argv or the environment (`MAX_ARG_STRLEN`, execve(2)), in bytes.
 const LONGEST_ARGUMENT: usize = 128 * 1024 - 1;
 /// Where the shell is that sets limits: POSIX leaves it open, every Linux has it here.
 const SHELL: &str = "/bin/sh";
@@ -118,7 +118,7 @@ impl<'a> Launch<'a> {
         })
     }
 
-    /// Returns what starts it: in a process group of its own, which keeps to posix_spawn(3).
+    /// Returns what starts it: in a process group of its own, which keeps to `posix_spawn(3)`.
     pub(super) fn command(&self) -> Command {
         let prelude = prelude(self.limits);
         let mut command = if prelude.is_empty() {
@@ -224,7 +224,11 @@ impl<'a> Launch<'a> {
 fn prelude(limits: &CommandLimits) -> String {
     let capped = |wanted: u64, resource| wanted.min(getrlimit(resource).maximum.unwrap_or(u64::MAX));
     let mut text = String::new();
-    let mut set = |option: &str, value: u64| text.push_str(&format!("ulimit {option} {value} && "));
+    let mut set = |option: &str, value: u64| {
+        for word in ["ulimit ", option, " ", &value.to_string(), " && "] {
+            text.push_str(word);
+        }
+    };
     if let Some(seconds) = limits.cpu_seconds {
         // With both at once the kernel would send KILL, not XCPU, which says why.
         set("-S -t", capped(seconds, Resource::Cpu));

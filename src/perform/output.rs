@@ -182,7 +182,7 @@ mod tests {
     proptest! {
         #[test]
         fn all_bytes_are_kept_or_counted(pieces in proptest::collection::vec("[a-z]{0,40}", 0..20), limit in 0_usize..80) {
-            let bytes: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+            let bytes: Vec<&[u8]> = pieces.iter().map(String::as_bytes).collect();
             let kept = captured(limit, &[], &bytes);
             let whole = pieces.concat();
             if whole.len() <= limit {

@@ -31,7 +31,7 @@ use crate::engine::Call;
 use crate::step::{CommandEffect, Exited, Reply};
 
 /// How long output is still read when the whole group has ended, in case that somebody outside of it
-/// holds the pipes (`ssh` with ControlPersist, daemons). What was written before is there at once.
+/// holds the pipes (`ssh` with `ControlPersist`, daemons). What was written before is there at once.
 const LINGER: Duration = Duration::from_millis(250);
 /// As much is read at once, in bytes.
 const PIECE: usize = 16 * 1024;
@@ -266,7 +266,9 @@ fn read_outputs(files: &CommandFiles, redactor: &Redactor, exited: &mut Exited) 
             if !text.is_empty() && !text.ends_with('\n') {
                 text.push('\n');
             }
-            text.push_str(&format!("amflow: {problem}\n"));
+            *text += "amflow: ";
+            *text += &problem;
+            text.push('\n');
             Some(problem)
         }
     }

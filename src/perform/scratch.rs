@@ -56,7 +56,7 @@ impl Scratch {
         let directory = match user {
             None => self.directory()?,
             Some(user) => {
-                let directory = self.parent.join(format!("{}-{number}", self.name()));
+                let directory = self.parent.join(format!("{}-{number}", own_name()));
                 make_private(&directory)?;
                 files.directory = Some(directory.clone());
                 chown(&directory, Some(user.uid), Some(user.gid))?;
@@ -85,7 +85,7 @@ impl Scratch {
         }
         remove_abandoned(&self.parent);
         for attempt in 0..100 {
-            let path = self.parent.join(format!("{}.{attempt}", self.name()));
+            let path = self.parent.join(format!("{}.{attempt}", own_name()));
             match make_private(&path) {
                 Ok(()) => return Ok(directory.insert(path).clone()),
                 // Anybody may have made a directory of that name.
@@ -94,12 +94,6 @@ impl Scratch {
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
-    }
-
-    /// Names the process: what a killed one left can be told from what is in use.
-    fn name(&self) -> String {
-        let start = ProcessStat::own().map_or(0, |stat| stat.start_time);
-        format!("amflow-{}-{}-{start}", pid_namespace(), std::process::id())
     }
 }
 
@@ -163,6 +157,12 @@ fn create(path: &Path, user: Option<&User>) -> io::Result<File> {
         std::os::unix::fs::fchown(&file, Some(user.uid), Some(user.gid))?;
     }
     Ok(file)
+}
+
+/// Names the process: what a killed one left can be told from what is in use.
+fn own_name() -> String {
+    let start = ProcessStat::own().map_or(0, |stat| stat.start_time);
+    format!("amflow-{}-{}-{start}", pid_namespace(), std::process::id())
 }
 
 /// Removes directories of processes that were killed: they hold labels of alerts.

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::schema;
-use crate::text::{
-    Diagnostic, Diagnostics, Node, NodeKind, SourceFile, Span, parse, traps, walk,
-};
+use crate::text::{Diagnostic, Diagnostics, Node, NodeKind, SourceFile, Span, parse, traps, walk};
 
 /// One YAML document.
 #[derive(Debug)]
@@ -91,9 +89,14 @@ impl Documents {
 
 fn twice(name: &str, second: &Document, first: &Document) -> Diagnostic {
     let place = |document: &Document| document.root.get("name").map_or(document.root.span, |node| node.span);
-    Diagnostic::error("playbook-twice", &second.file, place(second), format!("there are two playbooks `{name}`"))
-        .related_in(&first.file, place(first), "the first is here")
-        .hint("give one of them another name")
+    Diagnostic::error(
+        "playbook-twice",
+        &second.file,
+        place(second),
+        format!("there are two playbooks `{name}`"),
+    )
+    .related_in(&first.file, place(first), "the first is here")
+    .hint("give one of them another name")
 }
 
 /// Finds what YAML reads as something else than its author meant, all over a document.

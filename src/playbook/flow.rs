@@ -355,15 +355,18 @@ impl<'f> Flow<'f> {
         self.names.check(std::slice::from_ref(&named.reference), &mut problems);
         for problem in problems {
             let first = named.reference.path.first().map_or("", String::as_str);
-            let is_root = self.names.facts(&named.reference.path[..1.min(named.reference.path.len())]).is_none();
+            let is_root =
+                self.names.facts(&named.reference.path[..1.min(named.reference.path.len())]).is_none();
             let place = is_root.then(|| names::elsewhere(first, self.in_trigger)).flatten();
             let diagnostic = match (place, first) {
                 (Some(hint), _) => {
                     let message = format!("there is no `{first}` at this place");
                     Diagnostic::error("name-not-here", self.file, named.span, message).hint(hint)
                 }
-                (None, "env") if !is_root => Diagnostic::error("unknown-env", self.file, named.span, problem.message)
-                    .hint("list it under `env` in the configuration"),
+                (None, "env") if !is_root => {
+                    Diagnostic::error("unknown-env", self.file, named.span, problem.message)
+                        .hint("list it under `env` in the configuration")
+                }
                 (None, "vars") if !is_root => {
                     let hint = "a variable may read those written before it, and steps read all of `vars`";
                     Diagnostic::error("unknown-variable", self.file, named.span, problem.message)
@@ -384,14 +387,18 @@ impl<'f> Flow<'f> {
         }
         let message = format!("the step that sets `vars.{name}` may not have run when this is read");
         let problem = Diagnostic::error("variable-may-be-unset", self.file, named.span, message);
-        out.push(problem.hint(format!("give it a value under the playbook's `vars`, or write `vars.{name} | default(\"\")`")));
+        out.push(problem.hint(format!(
+            "give it a value under the playbook's `vars`, or write `vars.{name} | default(\"\")`"
+        )));
     }
 
     fn check_step(&self, named: &Named, looked_at: &HashSet<String>, out: &mut Diagnostics) {
         let [_, id, rest @ ..] = named.reference.path.as_slice() else { return };
         let error = |code, message: String| Diagnostic::error(code, self.file, named.span, message);
         let Some(step) = self.steps.get(id) else {
-            out.push(error("unknown-step", format!("there is no step `{id}`")).maybe_hint(self.known_steps(id)));
+            out.push(
+                error("unknown-step", format!("there is no step `{id}`")).maybe_hint(self.known_steps(id)),
+            );
             return;
         };
         let there = |problem: Diagnostic| problem.related(step.span, format!("`{id}` is here"));
@@ -408,15 +415,20 @@ impl<'f> Flow<'f> {
                 return;
             }
             Turn::Beside => {
-                let message = format!("the step `{id}` runs beside this one: it may not have ended when this is read");
+                let message =
+                    format!("the step `{id}` runs beside this one: it may not have ended when this is read");
                 out.push(there(error("step-beside", message)).hint("read it after the `parallel`"));
                 return;
             }
             Turn::InTurns(of) => {
-                let message = format!("the step `{id}` is taken for each item of a `foreach`: there is not one result");
+                let message =
+                    format!("the step `{id}` is taken for each item of a `foreach`: there is not one result");
                 let hint = match of {
                     Some(of) => format!("`steps.{of}.items` has the result of each turn"),
-                    None => "give the step with `foreach` an id: `steps.ID.items` has the result of each turn".to_owned(),
+                    None => {
+                        "give the step with `foreach` an id: `steps.ID.items` has the result of each turn"
+                            .to_owned()
+                    }
                 };
                 out.push(there(error("step-in-foreach", message)).hint(hint));
                 return;
@@ -424,21 +436,30 @@ impl<'f> Flow<'f> {
         }
         let Some((field, inside)) = rest.split_first() else { return };
         let Some(known) = step.field(field) else {
-            out.push(there(error("unknown-output", format!("the step `{id}` gives no `{field}`"))).hint(step.known_fields(field, id)));
+            out.push(
+                there(error("unknown-output", format!("the step `{id}` gives no `{field}`")))
+                    .hint(step.known_fields(field, id)),
+            );
             return;
         };
         let is_one_value = matches!(known.kind, FieldType::Text | FieldType::Number);
         if let Some(part) = inside.first().filter(|part| is_one_value && part.parse::<usize>().is_err()) {
-            let message = format!("`steps.{id}.{field}` is a {} and has nothing inside, such as `{part}`", known.kind.word());
+            let message = format!(
+                "`steps.{id}.{field}` is a {} and has nothing inside, such as `{part}`",
+                known.kind.word()
+            );
             out.push(error("unknown-output", message));
             return;
         }
         let certain = step.conditions.iter().all(|condition| self.holds.contains(condition));
         let guarded = named.reference.has_default || looked_at.contains(id) || self.looked_at.contains(id);
         if !certain && !guarded && !ALWAYS.contains(&field.as_str()) {
-            let message = format!("the step `{id}` may not have run when this is read: then it has no `{field}`");
+            let message =
+                format!("the step `{id}` may not have run when this is read: then it has no `{field}`");
             let name = named.reference.name();
-            let hint = format!("write `{name} | default(\"\")`, or read it behind `when: steps.{id}.status == \"succeeded\"`");
+            let hint = format!(
+                "write `{name} | default(\"\")`, or read it behind `when: steps.{id}.status == \"succeeded\"`"
+            );
             out.push(there(error("step-may-be-skipped", message)).hint(hint));
         }
     }

@@ -56,7 +56,8 @@ pub(super) fn when_busy(reader: &Reader<'_>, concurrency: &Node) -> WhenBusy {
 pub(super) fn retry(reader: &mut Reader<'_>, step: &Node) -> Retry {
     let default = Retry::default();
     let Some(node) = step.get("retry") else { return default };
-    let attempts = reader.text(node, "attempts").and_then(|text| text.parse().ok()).unwrap_or(default.attempts);
+    let attempts =
+        reader.text(node, "attempts").and_then(|text| text.parse().ok()).unwrap_or(default.attempts);
     let (min, max) = reader.backoff(node, "backoff").unwrap_or((default.min, default.max));
     Retry { attempts, min, max }
 }

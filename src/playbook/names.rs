@@ -18,18 +18,35 @@ struct Known {
     note: &'static str,
 }
 
-const fn tainted(path: &'static [&'static str], inside: Option<&'static [&'static str]>, note: &'static str) -> Known {
+const fn tainted(
+    path: &'static [&'static str],
+    inside: Option<&'static [&'static str]>,
+    note: &'static str,
+) -> Known {
     Known { path, tainted: true, inside, note }
 }
 
-const fn trusted(path: &'static [&'static str], inside: Option<&'static [&'static str]>, note: &'static str) -> Known {
+const fn trusted(
+    path: &'static [&'static str],
+    inside: Option<&'static [&'static str]>,
+    note: &'static str,
+) -> Known {
     Known { path, tainted: false, inside, note }
 }
 
 /// An alert's fields, as API v2 spells them.
 const ALERT: &[&str] = &[
-    "labels", "annotations", "startsAt", "endsAt", "updatedAt", "generatorURL", "fingerprint", "status", "receivers",
-    "values", "links",
+    "labels",
+    "annotations",
+    "startsAt",
+    "endsAt",
+    "updatedAt",
+    "generatorURL",
+    "fingerprint",
+    "status",
+    "receivers",
+    "values",
+    "links",
 ];
 const STATUS: &[&str] = &["state", "silencedBy", "inhibitedBy", "mutedBy"];
 

@@ -319,19 +319,27 @@ impl<'p, 'd> Parser<'p, 'd> {
             self.whole.needs.alertmanager_for(purpose);
             if facts.alertmanager == Some(false) {
                 let message = format!("`{purpose}` needs an Alertmanager, and none is configured");
-                let hint = "without one, `amflow run` leaves this playbook out: set `alertmanager.url`".to_owned();
+                let hint =
+                    "without one, `amflow run` leaves this playbook out: set `alertmanager.url`".to_owned();
                 self.reader.warning("needs-alertmanager", span, message, Some(hint));
             }
         }
         if needs.prometheus {
             self.whole.needs.prometheus = true;
             if facts.prometheus == Some(false) {
-                let hint = "without one, `amflow run` leaves this playbook out: set `prometheus.url`".to_owned();
+                let hint =
+                    "without one, `amflow run` leaves this playbook out: set `prometheus.url`".to_owned();
                 let message = "this needs a Prometheus, and none is configured";
                 self.reader.warning("needs-prometheus", span, message, Some(hint));
             }
         }
-        self.need_named("connection", "unknown-connection", &needs.connections, facts.connections.as_deref(), span);
+        self.need_named(
+            "connection",
+            "unknown-connection",
+            &needs.connections,
+            facts.connections.as_deref(),
+            span,
+        );
         self.need_named("secret", "unknown-secret", &needs.secrets, facts.secrets.as_deref(), span);
         let total = &mut self.whole.needs;
         for (all, more) in [
@@ -347,7 +355,14 @@ impl<'p, 'd> Parser<'p, 'd> {
         }
     }
 
-    fn need_named(&mut self, what: &str, code: &'static str, wanted: &[String], known: Option<&[String]>, span: Span) {
+    fn need_named(
+        &mut self,
+        what: &str,
+        code: &'static str,
+        wanted: &[String],
+        known: Option<&[String]>,
+        span: Span,
+    ) {
         let Some(known) = known else { return };
         for name in wanted.iter().filter(|name| !known.contains(name)) {
             let hint = suggestion(name, known.iter().map(String::as_str))

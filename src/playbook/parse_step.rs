@@ -85,8 +85,13 @@ impl Parser<'_, '_> {
         for (index, node) in nodes.iter().enumerate() {
             if let Some(place) = ended {
                 let message = "this step is never reached: the step before it always fails";
-                let warning = Diagnostic::warning("unreachable-step", self.reader.file, first_key(node), message);
-                self.reader.out.push(warning.related(place, "this one fails").hint("add `when` to that step, or leave this one out"));
+                let warning =
+                    Diagnostic::warning("unreachable-step", self.reader.file, first_key(node), message);
+                self.reader.out.push(
+                    warning
+                        .related(place, "this one fails")
+                        .hint("add `when` to that step, or leave this one out"),
+                );
                 ended = None;
             }
             let id = segment(nodes, index);
@@ -131,7 +136,10 @@ impl Parser<'_, '_> {
         };
         if foreach.is_some() {
             self.flow.leave(&mark);
-            let inside: Vec<String> = ids_in(std::slice::from_ref(node)).into_iter().filter(|known| Some(known.as_str()) != id).collect();
+            let inside: Vec<String> = ids_in(std::slice::from_ref(node))
+                .into_iter()
+                .filter(|known| Some(known.as_str()) != id)
+                .collect();
             self.flow.end_turns(&inside, id);
         }
         self.flow.end(id);
@@ -140,7 +148,8 @@ impl Parser<'_, '_> {
         self.flow.set_again(sets);
         let continue_on_error = self.reader.flag(node, "continue_on_error");
         let fails = did.fails && when.is_none() && foreach.is_none() && !continue_on_error;
-        let step = self.common(node, segment, did).map(|step| Step { when, foreach, continue_on_error, ..step });
+        let step =
+            self.common(node, segment, did).map(|step| Step { when, foreach, continue_on_error, ..step });
         (step, fails)
     }
 
@@ -154,8 +163,11 @@ impl Parser<'_, '_> {
         if let Some(Body::Action(action)) = &body {
             let harmless = read_only || idempotent || action.changes_nothing();
             if let Some(span) = node.key_span("retry").filter(|_| retry.attempts > 1 && !harmless) {
-                let hint = "add `idempotent: true` when doing it twice is the same as once, or `read_only: true`".to_owned();
-                let message = "a failed attempt of this step may have done something, and would be done again";
+                let hint =
+                    "add `idempotent: true` when doing it twice is the same as once, or `read_only: true`"
+                        .to_owned();
+                let message =
+                    "a failed attempt of this step may have done something, and would be done again";
                 self.reader.warning("retry-not-idempotent", span, message, Some(hint));
             }
         }
@@ -224,7 +236,9 @@ impl Parser<'_, '_> {
             "block" => {
                 let doubtful = self.reader.flag(step, "continue_on_error");
                 let lists = match entry.value.get("steps") {
-                    Some(steps) => [steps.items(), items(&entry.value, "on_failure"), items(&entry.value, "finally")],
+                    Some(steps) => {
+                        [steps.items(), items(&entry.value, "on_failure"), items(&entry.value, "finally")]
+                    }
                     None => [entry.value.items(), &[], &[]],
                 };
                 let (block, fails) = self.block(lists, doubtful);
@@ -238,7 +252,11 @@ impl Parser<'_, '_> {
     }
 
     /// Reads steps with handlers.
-    pub(super) fn block(&mut self, [steps, on_failure, finally]: [&[Node]; 3], goes_on: bool) -> (Block, bool) {
+    pub(super) fn block(
+        &mut self,
+        [steps, on_failure, finally]: [&[Node]; 3],
+        goes_on: bool,
+    ) -> (Block, bool) {
         let steps = self.steps(steps);
         let doubt = self.flow.new_condition();
         self.flow.make_doubtful(&steps.ids, doubt);
@@ -247,12 +265,8 @@ impl Parser<'_, '_> {
         if !goes_on {
             self.flow.make_certain(&steps.ids, doubt);
         }
-        let block = Block {
-            steps: steps.steps,
-            on_failure: on_failure.steps,
-            finally: finally.steps,
-            vars: None,
-        };
+        let block =
+            Block { steps: steps.steps, on_failure: on_failure.steps, finally: finally.steps, vars: None };
         (block, steps.fails)
     }
 
@@ -277,12 +291,17 @@ impl Parser<'_, '_> {
     /// Reads steps that run side by side.
     fn parallel(&mut self, nodes: &[Node]) -> Steps {
         let mut read = Steps { ids: ids_in(nodes), ..Steps::default() };
-        let branches: Vec<Vec<String>> = nodes.iter().map(|node| ids_in(std::slice::from_ref(node))).collect();
+        let branches: Vec<Vec<String>> =
+            nodes.iter().map(|node| ids_in(std::slice::from_ref(node))).collect();
         let outer = self.flow.names();
         let sets = self.flow.sets();
         for (index, node) in nodes.iter().enumerate() {
-            let others: Vec<String> =
-                branches.iter().enumerate().filter(|(at, _)| *at != index).flat_map(|(_, ids)| ids.clone()).collect();
+            let others: Vec<String> = branches
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| *at != index)
+                .flat_map(|(_, ids)| ids.clone())
+                .collect();
             let before = self.flow.put_beside(&others);
             self.flow.put_back(outer.clone());
             let (step, fails) = self.step(node, segment(nodes, index));
@@ -307,7 +326,12 @@ impl Parser<'_, '_> {
                 if node.entries().iter().all(|entry| COMMON_KEYS.contains(&entry.key.value.as_str())) {
                     let known: Vec<&str> = kind_keys().collect();
                     let hint = format!("add one of {}", word_list(&known));
-                    self.reader.error("no-kind", first_key(node), "this step does nothing: no key says what", Some(hint));
+                    self.reader.error(
+                        "no-kind",
+                        first_key(node),
+                        "this step does nothing: no key says what",
+                        Some(hint),
+                    );
                 }
                 return None;
             }
@@ -359,7 +383,12 @@ impl Parser<'_, '_> {
     fn means_nothing(&mut self, step: &Node, key: &str, kind: &str) {
         if let Some(span) = step.key_span(key) {
             let hint = "write it at the steps inside".to_owned();
-            self.reader.error("key-means-nothing", span, format!("`{key}` means nothing to `{kind}`"), Some(hint));
+            self.reader.error(
+                "key-means-nothing",
+                span,
+                format!("`{key}` means nothing to `{kind}`"),
+                Some(hint),
+            );
         }
     }
 
@@ -367,7 +396,12 @@ impl Parser<'_, '_> {
         let known = self.flow.step_ids();
         if !known.contains(&id.value.as_str()) {
             let hint = suggestion(&id.value, known.iter().copied());
-            let problem = Diagnostic::error("unknown-step", self.reader.file, id.span, format!("there is no step `{}`", id.value));
+            let problem = Diagnostic::error(
+                "unknown-step",
+                self.reader.file,
+                id.span,
+                format!("there is no step `{}`", id.value),
+            );
             self.reader.out.push(problem.maybe_hint(hint));
         }
     }
@@ -400,8 +434,15 @@ impl Parser<'_, '_> {
         }
         if let Some(first) = found.get(text) {
             let first = first.span;
-            let problem = Diagnostic::error("id-twice", self.reader.file, id.span, format!("there are two steps `{text}`"));
-            self.reader.out.push(problem.related(first, "the first is here").hint("give one of them another id"));
+            let problem = Diagnostic::error(
+                "id-twice",
+                self.reader.file,
+                id.span,
+                format!("there are two steps `{text}`"),
+            );
+            self.reader
+                .out
+                .push(problem.related(first, "the first is here").hint("give one of them another id"));
             return;
         }
         let kind = node.entries().iter().find_map(|entry| StepKind::named(&entry.key.value));

@@ -25,12 +25,24 @@ const NONE: &str = "none";
 
 impl Reader<'_> {
     /// Says what is wrong at a place.
-    pub(super) fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>, hint: Option<String>) {
+    pub(super) fn error(
+        &mut self,
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
         self.out.push(Diagnostic::error(code, self.file, span, message).maybe_hint(hint));
     }
 
     /// Says what is doubtful at a place.
-    pub(super) fn warning(&mut self, code: &'static str, span: Span, message: impl Into<String>, hint: Option<String>) {
+    pub(super) fn warning(
+        &mut self,
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
         self.out.push(Diagnostic::warning(code, self.file, span, message).maybe_hint(hint));
     }
 
@@ -60,7 +72,12 @@ impl Reader<'_> {
         let text = node.as_str()?;
         if text == NONE {
             let hint = format!("leave `{key}` out for its default");
-            self.error("bad-duration", node.span, format!("`{key}` needs a duration; it cannot be `none`"), Some(hint));
+            self.error(
+                "bad-duration",
+                node.span,
+                format!("`{key}` needs a duration; it cannot be `none`"),
+                Some(hint),
+            );
             return None;
         }
         match parse_duration(text) {
@@ -74,7 +91,12 @@ impl Reader<'_> {
     }
 
     /// Reads a duration or `none`; `default` where nothing stands.
-    pub(super) fn duration_or_none(&mut self, parent: &Node, key: &str, default: Option<Duration>) -> Option<Duration> {
+    pub(super) fn duration_or_none(
+        &mut self,
+        parent: &Node,
+        key: &str,
+        default: Option<Duration>,
+    ) -> Option<Duration> {
         match parent.get(key).map(Node::as_str) {
             None => default,
             Some(Some(NONE)) => None,
@@ -83,11 +105,21 @@ impl Reader<'_> {
     }
 
     /// Reads a limit of time or `none`; as [`Reader::duration_or_none`], but no time at all is refused.
-    pub(super) fn timeout_or_none(&mut self, parent: &Node, key: &str, default: Option<Duration>) -> Option<Duration> {
+    pub(super) fn timeout_or_none(
+        &mut self,
+        parent: &Node,
+        key: &str,
+        default: Option<Duration>,
+    ) -> Option<Duration> {
         let read = self.duration_or_none(parent, key, default);
         let Some(node) = parent.get(key).filter(|_| read == Some(Duration::ZERO)) else { return read };
         let hint = "`none` takes the limit away".to_owned();
-        self.error("bad-duration", node.span, format!("`{key}` of no time at all would stop everything"), Some(hint));
+        self.error(
+            "bad-duration",
+            node.span,
+            format!("`{key}` of no time at all would stop everything"),
+            Some(hint),
+        );
         default
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use schemars::generate::SchemaSettings;
 use schemars::JsonSchema as _;
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::spec::{BlockSpec, InlineSpec, PlaybookSpec, StepSpec};
@@ -27,7 +27,16 @@ pub(super) fn walked() -> &'static Value {
 
 /// The keys that every step may have.
 pub(super) const COMMON_KEYS: [&str; 10] = [
-    "id", "name", "when", "timeout", "retry", "continue_on_error", "foreach", "read_only", "idempotent", "env",
+    "id",
+    "name",
+    "when",
+    "timeout",
+    "retry",
+    "continue_on_error",
+    "foreach",
+    "read_only",
+    "idempotent",
+    "env",
 ];
 
 /// Returns the keys that say what a step does.
@@ -47,7 +56,10 @@ fn build(one_kind: bool) -> Value {
         keys.insert(kind.name.to_owned(), described);
     }
     keys.insert("block".to_owned(), block(&mut generator));
-    keys.insert("parallel".to_owned(), steps("Steps side by side; fails when one of them fails, after all have ended."));
+    keys.insert(
+        "parallel".to_owned(),
+        steps("Steps side by side; fails when one of them fails, after all have ended."),
+    );
     let inline = InlineSpec::json_schema(&mut generator).to_value();
     keys.insert(
         "playbook".to_owned(),

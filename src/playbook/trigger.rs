@@ -10,8 +10,13 @@ use crate::text::{Node, Span, suggestion};
 
 /// Reads the trigger of a playbook; `when` was read before, because its names are checked with the others.
 pub(super) fn trigger(reader: &mut Reader<'_>, playbook: &Node, when: Option<Expression>) -> Trigger {
-    let include: Vec<&str> =
-        playbook.get("include").map(Node::items).unwrap_or_default().iter().filter_map(Node::as_str).collect();
+    let include: Vec<&str> = playbook
+        .get("include")
+        .map(Node::items)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(Node::as_str)
+        .collect();
     Trigger {
         matchers: matchers(reader, playbook),
         when,
@@ -33,7 +38,12 @@ fn statuses(reader: &mut Reader<'_>, playbook: &Node) -> Vec<TriggerStatus> {
     };
     if let Some(span) = playbook.key_span("for").filter(|_| read == [TriggerStatus::Resolved]) {
         let hint = "leave `for` out, or write `status: firing`".to_owned();
-        reader.warning("for-without-firing", span, "`for` counts while an alert fires, and this runs when it has resolved", Some(hint));
+        reader.warning(
+            "for-without-firing",
+            span,
+            "`for` counts while an alert fires, and this runs when it has resolved",
+            Some(hint),
+        );
     }
     read
 }
@@ -64,7 +74,9 @@ fn read_entry(reader: &mut Reader<'_>, item: &Node) -> Option<Vec<Placed>> {
         Ok(parsed) => parsed,
         Err(error) => {
             let span = reader.span_in(item, error.range.clone());
-            let hint = error.hint.or_else(|| Some("a matcher is `name = \"value\"`, with `=`, `!=`, `=~` or `!~`".to_owned()));
+            let hint = error
+                .hint
+                .or_else(|| Some("a matcher is `name = \"value\"`, with `=`, `!=`, `=~` or `!~`".to_owned()));
             reader.error("bad-matcher", span, error.message, hint);
             return None;
         }
@@ -74,7 +86,12 @@ fn read_entry(reader: &mut Reader<'_>, item: &Node) -> Option<Vec<Placed>> {
         reader.warning("doubtful-matcher", item.span, warning.message, Some(hint));
     }
     if parsed.matchers.is_empty() {
-        reader.error("bad-matcher", item.span, "this entry holds no matcher", Some("leave it out".to_owned()));
+        reader.error(
+            "bad-matcher",
+            item.span,
+            "this entry holds no matcher",
+            Some("leave it out".to_owned()),
+        );
         return None;
     }
     Some(parsed.matchers.into_iter().map(|matcher| (matcher, item.span)).collect())
@@ -88,7 +105,8 @@ fn check_matchers(reader: &mut Reader<'_>, playbook: &Node, placed: &[Placed]) {
         } else {
             "all of these hold for an alert without the label: this would match nearly every alert".to_owned()
         };
-        let hint = "add one that needs its label, such as `alertname = NodeFilesystemSpaceFillingUp`".to_owned();
+        let hint =
+            "add one that needs its label, such as `alertname = NodeFilesystemSpaceFillingUp`".to_owned();
         reader.error("matches-everything", key, message, Some(hint));
     }
     for (at, (matcher, span)) in placed.iter().enumerate() {
@@ -100,7 +118,8 @@ fn check_matchers(reader: &mut Reader<'_>, playbook: &Node, placed: &[Placed]) {
             continue;
         }
         if matcher.name() == STATE_LABEL && !matcher.matches_empty() {
-            let message = format!("`{matcher}` is only true of amflow's own alerts, which no playbook works on");
+            let message =
+                format!("`{matcher}` is only true of amflow's own alerts, which no playbook works on");
             reader.error("own-alerts", *span, message, Some("leave it out".to_owned()));
         }
         let fails = |other: &Matcher| {
@@ -112,7 +131,11 @@ fn check_matchers(reader: &mut Reader<'_>, playbook: &Node, placed: &[Placed]) {
         {
             let message = format!("`{matcher}` and `{other}` are never both true: this matches no alert");
             let diagnostic = crate::text::Diagnostic::error("matches-nothing", reader.file, *span, message);
-            reader.out.push(diagnostic.related(*place, "the other is here").hint("all matchers must hold; for one of several values write `=~ \"a|b\"`"));
+            reader.out.push(
+                diagnostic
+                    .related(*place, "the other is here")
+                    .hint("all matchers must hold; for one of several values write `=~ \"a|b\"`"),
+            );
         }
     }
 }
@@ -125,7 +148,12 @@ fn group_by(reader: &mut Reader<'_>, playbook: &Node) -> Option<GroupBy> {
     let items: Vec<&Node> = node.items().iter().collect();
     if items.is_empty() {
         let hint = "leave `group_by` out for one run per alert, or write `[...]` for all labels".to_owned();
-        reader.error("bad-group-by", node.span, "`group_by: []` is not taken: it would make one run of everything", Some(hint));
+        reader.error(
+            "bad-group-by",
+            node.span,
+            "`group_by: []` is not taken: it would make one run of everything",
+            Some(hint),
+        );
         return None;
     }
     let mut labels: Vec<String> = Vec::new();
@@ -134,7 +162,12 @@ fn group_by(reader: &mut Reader<'_>, playbook: &Node) -> Option<GroupBy> {
         if name.is_empty() {
             reader.error("bad-group-by", item.span, "the name of a label is missing", None);
         } else if labels.iter().any(|known| known == name) {
-            reader.error("bad-group-by", item.span, format!("`{name}` is written twice"), Some("leave one out".to_owned()));
+            reader.error(
+                "bad-group-by",
+                item.span,
+                format!("`{name}` is written twice"),
+                Some("leave one out".to_owned()),
+            );
         } else {
             labels.push(name.to_owned());
         }
@@ -159,7 +192,12 @@ fn time_intervals(reader: &mut Reader<'_>, playbook: &Node, key: &str) -> Vec<Ar
             None => {
                 let hint = suggestion(name, known.keys().map(String::as_str))
                     .unwrap_or_else(|| "define it under `time_intervals` in the configuration".to_owned());
-                reader.error("unknown-time-interval", item.span, format!("there is no time interval `{name}`"), Some(hint));
+                reader.error(
+                    "unknown-time-interval",
+                    item.span,
+                    format!("there is no time interval `{name}`"),
+                    Some(hint),
+                );
             }
         }
     }

@@ -140,7 +140,9 @@ fn with_failed(run: &Run, scope: Scope, cx: &Walk) -> Scope {
         None => return scope,
     };
     let node = run.nodes.get(step);
-    let status = node.and_then(|n| n.outcome.as_ref()).map_or(if step.is_empty() { "" } else { "failed" }, |o| o.status());
+    let status = node
+        .and_then(|n| n.outcome.as_ref())
+        .map_or(if step.is_empty() { "" } else { "failed" }, |o| o.status());
     let output = node.map_or(&Value::Null, |n| &n.output);
     let mut failed = json!({"step": step, "reason": reason, "status": status});
     for key in ["stdout", "stderr", "exit_code"] {
@@ -241,7 +243,8 @@ impl Level<'_> {
     fn set_by_steps(&self, run: &Run, at: &str) -> Map<String, Value> {
         let own = |path: &str| {
             let plain = without_turns(path);
-            (at.is_empty() || is_inside(path, at)) && !self.hidden.iter().any(|hidden| is_inside(&plain, hidden))
+            (at.is_empty() || is_inside(path, at))
+                && !self.hidden.iter().any(|hidden| is_inside(&plain, hidden))
         };
         run.set.iter().filter(|(path, _)| own(path)).flat_map(|(_, vars)| vars.clone()).collect()
     }

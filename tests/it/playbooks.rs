@@ -12,7 +12,9 @@ fn shipped() -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "yaml") && !path.to_string_lossy().ends_with(".test.yaml"))
+        .filter(|path| {
+            path.extension().is_some_and(|e| e == "yaml") && !path.to_string_lossy().ends_with(".test.yaml")
+        })
         .collect();
     files.sort();
     let name = |path: &Path| format!("playbooks/{}", path.file_name().unwrap().to_string_lossy());
@@ -63,16 +65,37 @@ fn each_alert_finds_its_playbook() {
     let library = library();
     let mut out = Vec::new();
     for (labels, expected) in [
-        (vec![("alertname", "NodeFilesystemSpaceFillingUp"), ("mountpoint", "/var"), ("instance", "a:9100")], "node-disk-full"),
-        (vec![("alertname", "NodeClockNotSynchronising"), ("instance", "a:9100")], "node-clock-skew"),
-        (vec![("alertname", "NodeSystemdServiceFailed"), ("name", "logrotate.service")], "systemd-unit-failed"),
-        (vec![("alertname", "BlackboxProbeFailed"), ("instance", "https://example.com")], "probe-failed"),
-        (vec![("alertname", "SSLCertExpiringSoon"), ("instance", "https://example.com")], "certificate-expiry"),
         (
-            vec![("alertname", "KubePodCrashLooping"), ("namespace", "shop"), ("pod", "web-1"), ("container", "web")],
+            vec![
+                ("alertname", "NodeFilesystemSpaceFillingUp"),
+                ("mountpoint", "/var"),
+                ("instance", "a:9100"),
+            ],
+            "node-disk-full",
+        ),
+        (vec![("alertname", "NodeClockNotSynchronising"), ("instance", "a:9100")], "node-clock-skew"),
+        (
+            vec![("alertname", "NodeSystemdServiceFailed"), ("name", "logrotate.service")],
+            "systemd-unit-failed",
+        ),
+        (vec![("alertname", "BlackboxProbeFailed"), ("instance", "https://example.com")], "probe-failed"),
+        (
+            vec![("alertname", "SSLCertExpiringSoon"), ("instance", "https://example.com")],
+            "certificate-expiry",
+        ),
+        (
+            vec![
+                ("alertname", "KubePodCrashLooping"),
+                ("namespace", "shop"),
+                ("pod", "web-1"),
+                ("container", "web"),
+            ],
             "kubernetes-crash-loop",
         ),
-        (vec![("alertname", "PostgresqlTooManyConnections"), ("instance", "db1:9187")], "postgresql-connections"),
+        (
+            vec![("alertname", "PostgresqlTooManyConnections"), ("instance", "db1:9187")],
+            "postgresql-connections",
+        ),
         (vec![("alertname", "TargetDown"), ("job", "node"), ("instance", "a:9100")], "exporter-down"),
     ] {
         let labels: LabelSet = labels.into_iter().collect();
@@ -86,6 +109,9 @@ fn each_alert_finds_its_playbook() {
 fn a_run_can_compile_its_playbook_again_from_the_text_that_it_keeps() {
     for playbook in library().playbooks() {
         let again = compile_text(&playbook.text, &Facts::default()).expect(playbook.name.as_str());
-        assert_eq!((&again.name, &again.digest, &again.text), (&playbook.name, &playbook.digest, &playbook.text));
+        assert_eq!(
+            (&again.name, &again.digest, &again.text),
+            (&playbook.name, &playbook.digest, &playbook.text)
+        );
     }
 }

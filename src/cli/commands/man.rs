@@ -41,7 +41,8 @@ pub(super) fn run(args: &ManArgs, context: &Context) -> Result<Exit, CliError> {
 fn write_pages(command: &clap::Command, dir: &Path) -> Result<(), CliError> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name());
     let path = dir.join(format!("{name}.1"));
-    fs::write(&path, page(command)?).or_exit(Exit::Unable, || format!("cannot write `{}`", path.display()))?;
+    fs::write(&path, page(command)?)
+        .or_exit(Exit::Unable, || format!("cannot write `{}`", path.display()))?;
     let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help");
     shown.into_iter().try_for_each(|sub| write_pages(sub, dir))
 }
