@@ -79,6 +79,13 @@ pub struct GateState {
     pub trickling: Option<String>,
 }
 
+impl GateState {
+    /// Returns the pause, unless there is none or it has lapsed.
+    pub fn pause_in_force(&self, now: Timestamp) -> Option<&Paused> {
+        self.paused.as_ref().filter(|p| p.until.is_none_or(|until| until > now))
+    }
+}
+
 /// A pause.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Paused {
@@ -287,7 +294,7 @@ fn check(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), Closed>
 }
 
 fn check_pause(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), Closed> {
-    let Some(paused) = state.paused.as_ref().filter(|p| p.until.is_none_or(|until| until > now)) else {
+    let Some(paused) = state.pause_in_force(now) else {
         return match &state.trickling {
             Some(run) if state.trickle => {
                 closed(LaterReason::Trickle, None, format!("starts trickle: waits for the end of run {run}"))

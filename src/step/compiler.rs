@@ -12,8 +12,8 @@ use super::action::Action;
 use super::kind::{Field, StepKind};
 use super::uses::{Language, MustTrust, Named, Use};
 use crate::template::{
-    Expression, HeaderTemplate, JsonTemplate, MatcherTemplate, Problem, PromqlTemplate, Reference,
-    TextTemplate, UrlTemplate,
+    Dialect, Expression, HeaderTemplate, JsonTemplate, MatcherTemplate, Problem, PromqlTemplate, Reference,
+    ShellTemplate, TextTemplate, UrlTemplate,
 };
 use crate::text::{Diagnostic, Diagnostics, Node, SourceFile, Span, Spanned, walk};
 
@@ -133,6 +133,15 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// Reads a shell script.
+    pub fn shell(&mut self, field: &str, node: &Node, dialect: Dialect) -> Option<ShellTemplate> {
+        let compile = |source: &str| ShellTemplate::compile(source, dialect);
+        let template = self.template(Language::Shell, field, node, compile, ShellTemplate::references)?;
+        let hint = "leave `| raw` out: a value is quoted for the place where it stands";
+        self.must_trust(node, template.raw_references(), "shell-raw", "text of the script", hint);
+        Some(template)
+    }
+
     /// Reads an expression; `locals` are names that exist in it beside those of the scope.
     pub fn expression(&mut self, field: &str, node: &Node, locals: &'static [Field]) -> Option<Expression> {
         let found =
@@ -196,6 +205,14 @@ impl<'a> Compiler<'a> {
     pub(super) fn must_trust_all(&mut self, code: &'static str, becomes: &str, hint: &str) {
         if let Some(last) = self.uses.last() {
             self.must_trust_use_at(last.span, code, becomes, hint);
+        }
+    }
+
+    /// Says the same of the use that stands under this key.
+    pub(super) fn must_trust_field(&mut self, field: &str, code: &'static str, becomes: &str, hint: &str) {
+        let found = self.uses.iter().rfind(|noted| noted.field == field).map(|noted| noted.span);
+        if let Some(span) = found {
+            self.must_trust_use_at(span, code, becomes, hint);
         }
     }
 

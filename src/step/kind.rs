@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::action::Action;
 use super::compiler::Compiler;
-use super::{alert, assert, exec, fail, http, log, prometheus, set, silence, wait};
+use super::{alert, assert, exec, fail, http, log, prometheus, set, shell, silence, wait};
 use crate::text::{Node, closest};
 
 /// One kind of step: its words, its schema, and how to make an [`Action`] of what was written.
@@ -32,6 +32,7 @@ pub struct StepKind {
 
 /// Every kind whose work one action does. (`playbook`, `block` and `parallel` hold steps and are no kinds here.)
 pub const STEP_KINDS: &[StepKind] = &[
+    shell::KIND,
     exec::KIND,
     http::KIND,
     silence::KIND,

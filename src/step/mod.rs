@@ -19,6 +19,7 @@ mod command;
 mod interpreter;
 mod retry_after;
 mod sighting;
+mod shell;
 mod exec;
 mod http;
 mod silence;

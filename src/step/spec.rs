@@ -29,6 +29,8 @@ macro_rules! written {
 written! {
     /// Text with holes.
     Template = "template", "string";
+    /// A shell script with holes.
+    Script = "shell script", "string";
     /// A URL with holes.
     UrlText = "url", "string";
     /// An expression of the template language, without braces.

@@ -1,0 +1,79 @@
+//! Stories of deliveries: which episode an alert's firing is.
+
+use std::sync::Arc;
+
+use crate::engine::Store;
+use crate::run::TriggerStatus;
+use crate::store::conformance::Case;
+use crate::store::conformance::given::{admit_one, ask, at, episode, lease_of, ok, seen};
+
+pub(super) const CASES: &[Case] = &[
+    Case { name: "a firing is one episode however often it is seen", story: |s| Box::pin(seen_again(s)) },
+    Case { name: "a start that shifts while it fires is the same episode", story: |s| Box::pin(shifts(s)) },
+    Case { name: "an end closes the episode and a later start opens one", story: |s| Box::pin(again(s)) },
+    Case { name: "an episode knows its claims", story: |s| Box::pin(claims(s)) },
+    Case { name: "a preview of deliveries records nothing", story: |s| Box::pin(previews(s)) },
+    Case { name: "many alerts are answered in order", story: |s| Box::pin(in_order(s)) },
+];
+
+async fn seen_again(store: Arc<dyn Store>) {
+    let first = ok(store.observe(vec![seen(1, true, 0, Some(300))], at(5)).await);
+    let second = ok(store.observe(vec![seen(1, true, 0, Some(360))], at(65)).await);
+    assert_eq!(first[0].key, episode(1, 0));
+    assert_eq!(second[0].key, first[0].key);
+    assert_eq!((second[0].last_firing, second[0].ends_at), (Some(at(65)), Some(at(360))));
+    assert_eq!(second[0].closed_at, None);
+}
+
+async fn shifts(store: Arc<dyn Store>) {
+    ok(store.observe(vec![seen(1, true, 0, None)], at(60)).await);
+    let shifted = ok(store.observe(vec![seen(1, true, 15, None)], at(65)).await);
+    assert_eq!(shifted[0].key, episode(1, 0), "before the last moment at which it was known to fire");
+    let anew = ok(store.observe(vec![seen(1, true, 100, None)], at(120)).await);
+    assert_eq!(anew[0].key, episode(1, 100), "its end was missed");
+}
+
+async fn again(store: Arc<dyn Store>) {
+    ok(store.observe(vec![seen(1, true, 0, None)], at(60)).await);
+    let over = ok(store.observe(vec![seen(1, false, 0, Some(70))], at(75)).await);
+    assert_eq!((&over[0].key, over[0].closed_at), (&episode(1, 0), Some(at(75))));
+    let twice = ok(store.observe(vec![seen(1, false, 0, Some(70))], at(80)).await);
+    assert_eq!(twice[0].closed_at, Some(at(75)), "the first word counts");
+    let anew = ok(store.observe(vec![seen(1, true, 90, None)], at(95)).await);
+    assert_eq!((&anew[0].key, anew[0].closed_at), (&episode(1, 90), None));
+    let late = ok(store.observe(vec![seen(1, false, 0, Some(70))], at(99)).await);
+    assert_eq!(late[0].key, episode(1, 0), "a retry of the first end does not close the second episode");
+    let still = ok(store.observe(vec![seen(1, true, 90, None)], at(100)).await);
+    assert_eq!((&still[0].key, still[0].closed_at), (&episode(1, 90), None));
+}
+
+async fn claims(store: Arc<dyn Store>) {
+    let before = ok(store.observe(vec![seen(1, true, 0, None)], at(1)).await);
+    assert!(before[0].claims.is_empty());
+    lease_of(admit_one(&store, ask("r1", &[before[0].key.clone()]), 2).await);
+    let after = ok(store.observe(vec![seen(1, true, 0, None)], at(3)).await);
+    let claim = after[0].claims.first().expect("a claim");
+    assert_eq!(
+        (claim.playbook.as_str(), claim.trigger, claim.run.as_str()),
+        ("disk", TriggerStatus::Firing, "r1")
+    );
+}
+
+async fn previews(store: Arc<dyn Store>) {
+    let made_up = ok(store.preview_episodes(vec![seen(1, true, 0, None)], at(60)).await);
+    assert_eq!(made_up[0].key, episode(1, 0));
+    let other = ok(store.preview_episodes(vec![seen(1, true, 15, None)], at(65)).await);
+    assert_eq!(other[0].key, episode(1, 15), "nothing was recorded that it could belong to");
+    ok(store.observe(vec![seen(1, true, 0, None)], at(60)).await);
+    let known = ok(store.preview_episodes(vec![seen(1, true, 15, None)], at(65)).await);
+    assert_eq!((&known[0].key, known[0].last_firing), (&episode(1, 0), Some(at(65))));
+    let unchanged = ok(store.preview_episodes(vec![seen(1, true, 62, None)], at(70)).await);
+    assert_eq!(unchanged[0].key, episode(1, 62), "the preview did not move the last firing");
+}
+
+async fn in_order(store: Arc<dyn Store>) {
+    let deliver: Vec<_> = (0..500).rev().map(|alert| seen(alert, true, 0, None)).collect();
+    let found = ok(store.observe(deliver, at(1)).await);
+    let expected: Vec<_> = (0..500).rev().map(|alert| episode(alert, 0)).collect();
+    assert_eq!(found.into_iter().map(|e| e.key).collect::<Vec<_>>(), expected);
+}

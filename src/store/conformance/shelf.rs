@@ -1,0 +1,73 @@
+//! Stories of what is kept to be taken up again: what was put off, and alerts of our own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::engine::{Later, Raised, Store};
+use crate::run::{Closed, LaterReason, TriggerStatus};
+use crate::step::AlertHold;
+use crate::store::conformance::Case;
+use crate::store::conformance::given::{SCOPE, at, ok};
+
+pub(super) const CASES: &[Case] = &[
+    Case { name: "what was put off keeps its first moment", story: |s| Box::pin(first_moment(s)) },
+    Case { name: "what may pass by now is offered, oldest first", story: |s| Box::pin(offered(s)) },
+    Case { name: "raised alerts are replaced and removed by id", story: |s| Box::pin(raised(s)) },
+];
+
+fn later(target: &str, until: Option<i64>, since: i64) -> Later {
+    Later {
+        playbook: "disk".to_owned(),
+        target: target.to_owned(),
+        trigger: TriggerStatus::Firing,
+        scope: SCOPE.to_owned(),
+        alerts: vec![json!({"labels": {"b": "1", "a": "\u{0}'\""}})],
+        closed: Closed { reason: LaterReason::Cooldown, until: until.map(at), detail: "cooldown".to_owned() },
+        since: at(since),
+    }
+}
+
+async fn first_moment(store: Arc<dyn Store>) {
+    ok(store.put_later(vec![later("a", Some(100), 0)]).await);
+    ok(store.put_later(vec![later("a", None, 50), later("b", None, 60)]).await);
+    let kept = ok(store.later(None).await);
+    assert_eq!(kept, [later("a", None, 0), later("b", None, 60)]);
+    ok(store.drop_later(vec![key("a"), key("none")]).await);
+    assert_eq!(ok(store.later(None).await), [later("b", None, 60)]);
+}
+
+fn key(target: &str) -> (String, String, String) {
+    ("disk".to_owned(), SCOPE.to_owned(), target.to_owned())
+}
+
+async fn offered(store: Arc<dyn Store>) {
+    ok(store
+        .put_later(vec![later("new", None, 30), later("old", Some(100), 10), later("far", Some(101), 20)])
+        .await);
+    let targets = |rows: Vec<Later>| rows.into_iter().map(|l| l.target).collect::<Vec<_>>();
+    assert_eq!(targets(ok(store.later(Some(at(100))).await)), ["old", "new"]);
+    assert_eq!(targets(ok(store.later(Some(at(99))).await)), ["new"]);
+    assert_eq!(targets(ok(store.later(None).await)), ["old", "far", "new"]);
+}
+
+async fn raised(store: Arc<dyn Store>) {
+    let one = |id: &str, text: &str| Raised {
+        id: id.to_owned(),
+        alert: AlertHold {
+            labels: BTreeMap::from([("amflow_state".to_owned(), "failed".to_owned())]),
+            annotations: BTreeMap::from([("summary".to_owned(), text.to_owned())]),
+            starts_at: at(0),
+            lease_seconds: 86_400,
+            generator_url: String::new(),
+        },
+        scope: SCOPE.to_owned(),
+        fingerprints: vec!["0000000000000001".to_owned()],
+        playbook: "disk".to_owned(),
+        target: "t".to_owned(),
+    };
+    ok(store.put_raised(vec![one("r2", "x"), one("r1", "x")], vec![]).await);
+    ok(store.put_raised(vec![one("r2", "y")], vec!["r1".to_owned(), "none".to_owned()]).await);
+    assert_eq!(ok(store.raised().await), [one("r2", "y")]);
+}

@@ -1,0 +1,497 @@
+//! [`State`]: the tables of the memory store, and what each method does to them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::engine::{
+    Admitted, Ask, Claim, Episode, EpisodeKey, LEASE, Later, Lease, Observation, Owner, Parking, Raised,
+    Renewed, RunFilter, RunSummary, StoreError, Take, Taken, gate_keys,
+};
+use crate::run::{GateChange, GateState, RunEvent, RunStatus, Signal, SignalKind, Stamped, settle};
+use crate::store::episodes::{EpisodeRow, place};
+use crate::store::progress::Progress;
+use crate::store::retention::{forgotten_before, is_forgotten};
+use crate::store::verdict::{Desk, Facts, Verdict, as_previewed};
+
+/// Tells whether a process lives.
+type IsAlive = dyn Fn(&Owner) -> bool + Send + Sync;
+
+/// Everything that the store holds.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    texts: HashMap<String, Arc<str>>,
+    /// By number, which is the order of admission.
+    runs: BTreeMap<u64, Run>,
+    numbers: HashMap<String, u64>,
+    unfinished: BTreeSet<u64>,
+    /// Rows of an alert (scope, fingerprint), newest first.
+    episodes: HashMap<(String, String), Vec<EpisodeRow>>,
+    claims: HashMap<EpisodeKey, Vec<Claim>>,
+    gates: BTreeMap<String, GateState>,
+    later: Vec<Later>,
+    raised: BTreeMap<String, Raised>,
+}
+
+#[derive(Debug)]
+struct Run {
+    summary: RunSummary,
+    epoch: u64,
+    lease_until: Option<Timestamp>,
+    key: Option<String>,
+    granted: bool,
+    journal: Vec<Stamped>,
+    /// With whether it is in the journal.
+    signals: Vec<(Signal, bool)>,
+}
+
+impl Run {
+    fn is_over(&self) -> bool {
+        self.summary.status.is_final()
+    }
+
+    fn lease(&self) -> Lease {
+        let seq = self.journal.last().map_or(0, |e| e.seq);
+        Lease { run: self.summary.header.run.clone(), epoch: self.epoch, seq }
+    }
+
+    fn pending(&self) -> Vec<Signal> {
+        self.signals.iter().filter(|(_, taken)| !taken).map(|(signal, _)| signal.clone()).collect()
+    }
+
+    fn make_due(&mut self, now: Timestamp) {
+        if self.summary.owner.is_none() {
+            self.summary.due = Some(self.summary.due.map_or(now, |due| due.min(now)));
+        }
+    }
+
+    fn record(&mut self, events: Vec<RunEvent>, now: Timestamp) -> Vec<Stamped> {
+        let seq = self.journal.last().map_or(0, |e| e.seq);
+        let stamped: Vec<_> =
+            (seq + 1..).zip(events).map(|(seq, event)| Stamped { seq, at: now, event }).collect();
+        self.journal.extend(stamped.iter().cloned());
+        stamped
+    }
+
+    fn is_free(&self, me: &Owner, is_alive: &IsAlive, now: Timestamp) -> bool {
+        match &self.summary.owner {
+            None => true,
+            Some(owner) if owner == me => false,
+            Some(owner) => self.lease_until.is_none_or(|until| until <= now) || !is_alive(owner),
+        }
+    }
+}
+
+impl State {
+    pub(super) fn observe(&mut self, seen: &[Observation], now: Timestamp) -> Vec<Episode> {
+        let mut found = Vec::with_capacity(seen.len());
+        for one in seen {
+            let rows = self.episodes.entry((one.scope.clone(), one.fingerprint.clone())).or_default();
+            let at = place(rows, one, now);
+            if let Some(row) = rows.get(at) {
+                let episode = row.to_episode(one, Vec::new());
+                let claims = self.claims.get(&episode.key).cloned().unwrap_or_default();
+                found.push(Episode { claims, ..episode });
+            }
+        }
+        found
+    }
+
+    pub(super) fn preview_episodes(&self, seen: &[Observation], now: Timestamp) -> Vec<Episode> {
+        let known = seen.iter().filter_map(|one| {
+            let alert = (one.scope.clone(), one.fingerprint.clone());
+            let rows = self.episodes.get(&alert)?.clone();
+            Some((alert, rows))
+        });
+        let mut scratch =
+            State { episodes: known.collect(), claims: self.claims.clone(), ..State::default() };
+        scratch.observe(seen, now)
+    }
+
+    pub(super) fn admit(&mut self, asks: Vec<Ask>, owner: &Owner, now: Timestamp) -> Vec<Admitted> {
+        let mut desk = self.desk(&asks);
+        let mut admitted = Vec::with_capacity(asks.len());
+        for ask in asks {
+            admitted.push(match desk.verdict(&ask, now) {
+                Verdict::Claimed(run) => Admitted::Claimed { run },
+                Verdict::Later(closed) => Admitted::Later(closed),
+                Verdict::Start { episodes, granted, restart } => {
+                    if let Some(holder) = restart {
+                        let id = format!("restart/{}", ask.header.run);
+                        self.leave(&holder, Signal { id, kind: SignalKind::Restart }, now);
+                    }
+                    self.start(ask, episodes, granted, owner, now)
+                }
+            });
+        }
+        let changed: Vec<_> = desk.changed_gates().map(|(k, s)| (k.clone(), s.clone())).collect();
+        self.gates.extend(changed);
+        admitted
+    }
+
+    pub(super) fn preview(&mut self, asks: Vec<Ask>, now: Timestamp) -> Vec<Admitted> {
+        let mut desk = self.desk(&asks);
+        asks.into_iter()
+            .map(|ask| {
+                let verdict = desk.verdict(&ask, now);
+                as_previewed(ask, verdict, now)
+            })
+            .collect()
+    }
+
+    fn desk(&mut self, asks: &[Ask]) -> Desk {
+        match Desk::load(asks, self) {
+            Ok(desk) => desk,
+            Err(never) => match never {},
+        }
+    }
+
+    fn start(
+        &mut self,
+        ask: Ask,
+        episodes: Vec<EpisodeKey>,
+        granted: bool,
+        owner: &Owner,
+        now: Timestamp,
+    ) -> Admitted {
+        let Ask { header, key, text, events, .. } = ask;
+        self.texts.entry(header.digest.clone()).or_insert(text);
+        for episode in &episodes {
+            let alert = (episode.scope.clone(), episode.fingerprint.clone());
+            let rows = self.episodes.entry(alert).or_default();
+            if rows.iter().all(|r| r.starts_at_ms != episode.starts_at_ms) {
+                let at = rows.iter().take_while(|r| r.starts_at_ms > episode.starts_at_ms).count();
+                rows.insert(at, EpisodeRow::of_key(episode));
+            }
+            self.claims.entry(episode.clone()).or_default().push(Claim {
+                playbook: header.playbook.clone(),
+                trigger: header.trigger,
+                run: header.run.clone(),
+            });
+        }
+        let key = key.map(|k| k.key);
+        let (status, reason) = Progress::at_start(&events, key.as_deref().filter(|_| !granted));
+        let mut run = Run {
+            summary: RunSummary {
+                header: header.clone(),
+                status,
+                reason,
+                started_at: now,
+                updated_at: now,
+                due: None,
+                owner: Some(owner.clone()),
+            },
+            epoch: 1,
+            lease_until: Some(now.checked_add(LEASE).unwrap_or(Timestamp::MAX)),
+            key,
+            granted,
+            journal: Vec::new(),
+            signals: Vec::new(),
+        };
+        let events = run.record(events, now);
+        let lease = run.lease();
+        let number = self.runs.last_key_value().map_or(1, |(last, _)| last + 1);
+        self.numbers.insert(lease.run.clone(), number);
+        self.unfinished.insert(number);
+        self.runs.insert(number, run);
+        Admitted::Started { lease, header, episodes, granted, events }
+    }
+
+    pub(super) fn append(
+        &mut self,
+        place: &str,
+        lease: &Lease,
+        events: Vec<RunEvent>,
+        changes: &[GateChange],
+        now: Timestamp,
+    ) -> Result<Vec<Stamped>, StoreError> {
+        let (number, run) = self.held(place, lease)?;
+        let progress = Progress::of(&events);
+        for signal in &progress.signals {
+            match run.signals.iter_mut().find(|(known, _)| known.id == signal.id) {
+                Some((_, taken)) => *taken = true,
+                None => run.signals.push(((*signal).clone(), true)),
+            }
+        }
+        let over = progress.is_over();
+        if let Some((status, reason)) = progress.status {
+            run.summary.status = status;
+            run.summary.reason = reason;
+        }
+        if !events.is_empty() {
+            run.summary.updated_at = now;
+        }
+        run.lease_until = Some(now.checked_add(LEASE).unwrap_or(Timestamp::MAX)).filter(|_| !over);
+        if over {
+            run.summary.owner = None;
+        }
+        let stamped = run.record(events, now);
+        let key = run.key.clone().filter(|_| over);
+        if over {
+            self.unfinished.remove(&number);
+        }
+        self.change_gates(changes, now);
+        if let Some(key) = key {
+            self.grant_next(&key, now);
+        }
+        Ok(stamped)
+    }
+
+    fn grant_next(&mut self, key: &str, now: Timestamp) {
+        let next = self.first_of(key).and_then(|number| self.runs.get_mut(&number));
+        if let Some(run) = next.filter(|r| !r.granted) {
+            run.granted = true;
+            run.make_due(now);
+        }
+    }
+
+    pub(super) fn take(
+        &mut self,
+        which: &Take,
+        max: usize,
+        owner: &Owner,
+        is_alive: &IsAlive,
+        now: Timestamp,
+    ) -> Vec<Taken> {
+        let chosen: Vec<u64> = match which {
+            Take::Due => {
+                let open =
+                    self.unfinished.iter().filter_map(|number| Some((*number, self.runs.get(number)?)));
+                let mut due: Vec<_> = open
+                    .filter(|(_, r)| r.summary.owner.is_some() || r.summary.due.is_some_and(|due| due <= now))
+                    .map(|(number, r)| (r.summary.due, number))
+                    .collect();
+                due.sort_unstable();
+                due.into_iter().map(|(_, number)| number).collect()
+            }
+            Take::These(runs) => runs.iter().filter_map(|run| self.numbers.get(run).copied()).collect(),
+        };
+        let mut taken = Vec::new();
+        for number in chosen {
+            let Some(run) = self.runs.get_mut(&number) else { continue };
+            if taken.len() >= max || run.is_over() || !run.is_free(owner, is_alive, now) {
+                continue;
+            }
+            let orphaned = run.summary.owner.replace(owner.clone()).is_some();
+            run.epoch += 1;
+            run.lease_until = Some(now.checked_add(LEASE).unwrap_or(Timestamp::MAX));
+            run.summary.due = None;
+            run.summary.status = if run.granted { RunStatus::Running } else { RunStatus::Queued };
+            if run.granted {
+                run.summary.reason.clear();
+            }
+            let text = self.texts.get(&run.summary.header.digest).cloned();
+            taken.push(Taken {
+                lease: run.lease(),
+                header: run.summary.header.clone(),
+                text: text.unwrap_or_else(|| Arc::from("")),
+                journal: run.journal.clone(),
+                orphaned,
+                signals: run.pending(),
+                granted: run.granted,
+            });
+        }
+        taken
+    }
+
+    pub(super) fn renew(
+        &mut self,
+        place: &str,
+        lease: &Lease,
+        now: Timestamp,
+    ) -> Result<Renewed, StoreError> {
+        let (_, run) = self.held(place, lease)?;
+        run.lease_until = Some(now.checked_add(LEASE).unwrap_or(Timestamp::MAX));
+        let (signals, granted) = (run.pending(), run.granted);
+        let keys = [gate_keys::PAUSE_ALL.to_owned(), gate_keys::pause(&run.summary.header.playbook)];
+        let paused = keys.iter().filter_map(|k| self.gates.get(k)).any(|s| s.pause_in_force(now).is_some());
+        Ok(Renewed { signals, granted, paused })
+    }
+
+    pub(super) fn park(
+        &mut self,
+        place: &str,
+        lease: &Lease,
+        parking: Parking,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (_, run) = self.held(place, lease)?;
+        let reached = run.signals.iter().any(|(_, taken)| !taken)
+            || (run.granted && parking.status == RunStatus::Queued);
+        run.summary.owner = None;
+        run.lease_until = None;
+        run.summary.status = parking.status;
+        run.summary.reason = parking.reason;
+        run.summary.due = if reached { Some(now) } else { parking.until };
+        Ok(())
+    }
+
+    pub(super) fn signal(
+        &mut self,
+        place: &str,
+        run: &str,
+        signal: Signal,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if self.leave(run, signal, now) {
+            return Ok(());
+        }
+        Err(StoreError::NoSuchRun { run: run.to_owned(), store: place.to_owned() })
+    }
+
+    fn leave(&mut self, run: &str, signal: Signal, now: Timestamp) -> bool {
+        let Some(run) = self.numbers.get(run).and_then(|n| self.runs.get_mut(n)) else { return false };
+        if !run.is_over() && run.signals.iter().all(|(known, _)| known.id != signal.id) {
+            run.signals.push((signal, false));
+            run.make_due(now);
+        }
+        true
+    }
+
+    pub(super) fn read(
+        &self,
+        place: &str,
+        run: &str,
+    ) -> Result<(RunSummary, Arc<str>, Vec<Stamped>), StoreError> {
+        let Some(found) = self.numbers.get(run).and_then(|n| self.runs.get(n)) else {
+            return Err(StoreError::NoSuchRun { run: run.to_owned(), store: place.to_owned() });
+        };
+        let text = self.texts.get(&found.summary.header.digest).cloned();
+        Ok((found.summary.clone(), text.unwrap_or_else(|| Arc::from("")), found.journal.clone()))
+    }
+
+    pub(super) fn list(&self, filter: &RunFilter) -> Vec<RunSummary> {
+        let wanted = |s: &&RunSummary| {
+            (filter.statuses.is_empty() || filter.statuses.contains(&s.status))
+                && filter.playbook.as_ref().is_none_or(|p| *p == s.header.playbook)
+                && filter.since.is_none_or(|since| s.started_at >= since)
+                && filter.until.is_none_or(|until| s.started_at < until)
+                && filter.id_prefix.as_ref().is_none_or(|prefix| s.header.run.starts_with(prefix))
+        };
+        let limit = if filter.limit == 0 { usize::MAX } else { filter.limit };
+        self.runs.values().rev().map(|r| &r.summary).filter(wanted).take(limit).cloned().collect()
+    }
+
+    pub(super) fn put_later(&mut self, later: Vec<Later>) {
+        for one in later {
+            let same = |l: &&mut Later| {
+                (&l.playbook, &l.scope, &l.target) == (&one.playbook, &one.scope, &one.target)
+            };
+            match self.later.iter_mut().find(same) {
+                Some(known) => *known = Later { since: known.since, ..one },
+                None => self.later.push(one),
+            }
+        }
+    }
+
+    pub(super) fn later(&self, due: Option<Timestamp>) -> Vec<Later> {
+        let may_pass = |l: &&Later| due.is_none_or(|due| l.closed.until.is_none_or(|until| until <= due));
+        let mut later: Vec<_> = self.later.iter().filter(may_pass).cloned().collect();
+        later.sort_by_key(|l| l.since);
+        later
+    }
+
+    pub(super) fn drop_later(&mut self, keys: &[(String, String, String)]) {
+        let keys: HashSet<_> = keys.iter().map(|(p, s, t)| (p, s, t)).collect();
+        self.later.retain(|l| !keys.contains(&(&l.playbook, &l.scope, &l.target)));
+    }
+
+    pub(super) fn gates(&self, prefix: &str) -> Vec<(String, GateState)> {
+        let known = self.gates.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+        known.map(|(key, state)| (key.clone(), state.clone())).collect()
+    }
+
+    pub(super) fn change_gates(&mut self, changes: &[GateChange], now: Timestamp) -> Vec<GateState> {
+        let mut after = Vec::with_capacity(changes.len());
+        for GateChange { key, change } in changes {
+            let mut state = self.gates.get(key).cloned().unwrap_or_default();
+            settle(&mut state, change, now);
+            if self.gates.contains_key(key) || state != GateState::default() {
+                self.gates.insert(key.clone(), state.clone());
+            }
+            after.push(state);
+        }
+        after
+    }
+
+    pub(super) fn raised(&self) -> Vec<Raised> {
+        self.raised.values().cloned().collect()
+    }
+
+    pub(super) fn put_raised(&mut self, add: Vec<Raised>, remove: &[String]) {
+        for id in remove {
+            self.raised.remove(id);
+        }
+        self.raised.extend(add.into_iter().map(|one| (one.id.clone(), one)));
+    }
+
+    pub(super) fn count_old(&self, before: Timestamp) -> u64 {
+        let old = self.runs.values().filter(|r| r.is_over() && r.summary.updated_at < before);
+        u64::try_from(old.count()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn prune(&mut self, before: Timestamp) -> u64 {
+        let gone = self.count_old(before);
+        self.runs.retain(|_, r| !r.is_over() || r.summary.updated_at >= before);
+        self.numbers.retain(|_, number| self.runs.contains_key(number));
+        let digests: HashSet<&str> = self.runs.values().map(|r| r.summary.header.digest.as_str()).collect();
+        self.texts.retain(|digest, _| digests.contains(digest.as_str()));
+        let forgotten = forgotten_before(before);
+        for ((scope, fingerprint), rows) in &mut self.episodes {
+            rows.retain(|row| {
+                let key = EpisodeKey {
+                    scope: scope.clone(),
+                    fingerprint: fingerprint.clone(),
+                    starts_at_ms: row.starts_at_ms,
+                };
+                let is_old = row.is_old(before, forgotten);
+                let needed = self
+                    .claims
+                    .get(&key)
+                    .is_some_and(|c| c.iter().any(|c| self.numbers.contains_key(&c.run)));
+                if is_old && !needed {
+                    self.claims.remove(&key);
+                }
+                !is_old || needed
+            });
+        }
+        self.episodes.retain(|_, rows| !rows.is_empty());
+        self.gates.retain(|key, state| !key.starts_with("cooldown:") || !is_forgotten(state, before));
+        gone
+    }
+
+    /// Returns the first run in the queue of a concurrency key, which holds it.
+    fn first_of(&self, key: &str) -> Option<u64> {
+        let has_key = |n: &u64| self.runs.get(n).is_some_and(|r| r.key.as_deref() == Some(key));
+        self.unfinished.iter().copied().find(has_key)
+    }
+
+    /// Returns the run of a lease that holds.
+    fn held(&mut self, place: &str, lease: &Lease) -> Result<(u64, &mut Run), StoreError> {
+        let number = self.numbers.get(&lease.run).copied();
+        match number.and_then(|n| Some((n, self.runs.get_mut(&n)?))) {
+            None => Err(StoreError::NoSuchRun { run: lease.run.clone(), store: place.to_owned() }),
+            Some(held) if held.1.epoch == lease.epoch && held.1.summary.owner.is_some() => Ok(held),
+            Some(_) => Err(StoreError::Fenced { run: lease.run.clone() }),
+        }
+    }
+}
+
+impl Facts for State {
+    type Error = Infallible;
+
+    fn claims(&mut self, episode: &EpisodeKey) -> Result<Vec<Claim>, Infallible> {
+        Ok(self.claims.get(episode).cloned().unwrap_or_default())
+    }
+
+    fn gate(&mut self, key: &str) -> Result<Option<GateState>, Infallible> {
+        Ok(self.gates.get(key).cloned())
+    }
+
+    fn holder(&mut self, key: &str) -> Result<Option<String>, Infallible> {
+        let first = self.first_of(key).and_then(|number| self.runs.get(&number));
+        Ok(first.map(|r| r.summary.header.run.clone()))
+    }
+}

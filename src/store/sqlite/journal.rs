@@ -1,0 +1,130 @@
+//! The journal: appended under a lease, read, listed.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, ToSql};
+
+use crate::engine::{LEASE, Lease, RunFilter, RunSummary, StoreError};
+use crate::run::{GateChange, RunEvent, Stamped};
+use crate::store::progress::Progress;
+use crate::store::sqlite::fault::{Fault, Place};
+use crate::store::sqlite::rows::{SUMMARY, journal, nanos, number, signed, summary, unsigned, write_events};
+use crate::store::sqlite::{gates, leases};
+
+/// Appends events to a run's journal and settles gates. A final event ends the lease and frees the
+/// run's concurrency key.
+pub(super) fn append(
+    conn: &Connection,
+    place: &Place,
+    lease: Lease,
+    events: Vec<RunEvent>,
+    changes: &[GateChange],
+    now: Timestamp,
+) -> Result<Vec<Stamped>, Fault> {
+    let progress = Progress::of(&events);
+    let over = progress.is_over();
+    // Who writes lives: the lease is renewed with it.
+    let mut update = conn.prepare_cached(
+        "UPDATE runs SET seq = seq + ?3, updated_at = iif(?3 > 0, ?4, updated_at), \
+         status = coalesce(?5, status), reason = coalesce(?6, reason), \
+         finished_at = iif(?7, ?4, NULL), owner = iif(?7, NULL, owner), lease_until = iif(?7, NULL, ?8) \
+         WHERE run = ?1 AND epoch = ?2 AND owner IS NOT NULL RETURNING id, seq, key",
+    )?;
+    let (status, reason) = match &progress.status {
+        Some((status, reason)) => (Some(status.as_str()), Some(reason)),
+        None => (None, None),
+    };
+    let length = u64::try_from(events.len()).unwrap_or(u64::MAX);
+    let updated: Option<(i64, i64, Option<String>)> = update
+        .query_row(
+            rusqlite::params![
+                lease.run,
+                signed(lease.epoch),
+                signed(length),
+                nanos(now),
+                status,
+                reason,
+                over,
+                nanos(leases::expiry(now, LEASE)),
+            ],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .optional()?;
+    let Some((id, seq, key)) = updated else {
+        return Err(leases::lost(conn, place, lease.run)?.into());
+    };
+    for signal in &progress.signals {
+        leases::take_signal(conn, id, signal)?;
+    }
+    let stamped = write_events(conn, id, unsigned(seq).saturating_sub(length), now, events)?;
+    gates::change(conn, changes, now)?;
+    if let Some(key) = key.filter(|_| over) {
+        leases::grant_next(conn, &key, now)?;
+    }
+    Ok(stamped)
+}
+
+/// Reads a run with its text and its journal.
+pub(super) fn read(
+    conn: &Connection,
+    place: &Place,
+    run: &str,
+) -> Result<(RunSummary, Arc<str>, Vec<Stamped>), Fault> {
+    let Some(id) = number(conn, run)? else {
+        return Err(StoreError::NoSuchRun { run: run.to_owned(), store: place.name() }.into());
+    };
+    let mut select = conn.prepare_cached(&format!("SELECT {SUMMARY} FROM runs WHERE id = ?1"))?;
+    let summary = select.query_row([id], |row| Ok(summary(row)))??;
+    let text = text(conn, &summary.header.digest)?;
+    Ok((summary, text, journal(conn, id)?))
+}
+
+/// Returns the text of a playbook.
+pub(super) fn text(conn: &Connection, digest: &str) -> Result<Arc<str>, Fault> {
+    let mut select = conn.prepare_cached("SELECT text FROM texts WHERE digest = ?1")?;
+    let text: Option<String> = select.query_row([digest], |row| row.get(0)).optional()?;
+    text.map(Arc::from).ok_or_else(|| {
+        Fault::Row(format!(
+            "the playbook's text of digest `{digest}` is missing: restore the store from a backup"
+        ))
+    })
+}
+
+/// Lists runs, newest first.
+pub(super) fn list(conn: &Connection, filter: &RunFilter) -> Result<Vec<RunSummary>, Fault> {
+    let mut wanted = Vec::new();
+    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+    if !filter.statuses.is_empty() {
+        let holes = vec!["?"; filter.statuses.len()].join(", ");
+        wanted.push(format!("status IN ({holes})"));
+        values.extend(filter.statuses.iter().map(|s| Box::new(s.as_str()) as Box<dyn ToSql>));
+    }
+    if let Some(playbook) = &filter.playbook {
+        wanted.push("playbook = ?".to_owned());
+        values.push(Box::new(playbook.clone()));
+    }
+    if let Some(since) = filter.since {
+        wanted.push("started_at >= ?".to_owned());
+        values.push(Box::new(nanos(since)));
+    }
+    if let Some(until) = filter.until {
+        wanted.push("started_at < ?".to_owned());
+        values.push(Box::new(nanos(until)));
+    }
+    if let Some(prefix) = &filter.id_prefix {
+        wanted.push("substr(run, 1, ?) = ?".to_owned());
+        values.push(Box::new(i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX)));
+        values.push(Box::new(prefix.clone()));
+    }
+    let condition = if wanted.is_empty() { "TRUE".to_owned() } else { wanted.join(" AND ") };
+    let limit = if filter.limit == 0 { -1 } else { i64::try_from(filter.limit).unwrap_or(-1) };
+    let sql = format!("SELECT {SUMMARY} FROM runs WHERE {condition} ORDER BY id DESC LIMIT {limit}");
+    let mut select = conn.prepare(&sql)?;
+    let mut rows = select.query(rusqlite::params_from_iter(values))?;
+    let mut runs = Vec::new();
+    while let Some(row) = rows.next()? {
+        runs.push(summary(row)?);
+    }
+    Ok(runs)
+}

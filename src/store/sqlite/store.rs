@@ -1,0 +1,282 @@
+//! [`SqliteStore`]: the two threads behind the trait.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use crate::engine::{
+    Admitted, Answer, Ask, Episode, Later, Lease, Observation, Owner, Parking, Raised, Renewed, RunFilter,
+    RunSummary, Store, StoreError, Take, Taken,
+};
+use crate::run::{GateChange, GateState, RunEvent, Signal, Stamped};
+use crate::store::Opening;
+use crate::store::sqlite::fault::{Fault, Place, place};
+use crate::store::sqlite::worker::{Role, Source, Worker};
+use crate::store::sqlite::{admit, connect, episodes, gates, journal, leases, prune, shelf};
+
+/// Runs that one commit prunes: others must get their turn.
+const PRUNED_AT_ONCE: u64 = 500;
+
+/// The durable store: one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    place: Arc<Place>,
+    // Closed before the writer, which then, being last, leaves one whole file behind.
+    reader: Side,
+    writer: Option<Side>,
+    group: Option<u32>,
+    commits: Arc<AtomicU64>,
+}
+
+/// A worker that starts when it is first needed, with the connection that was opened first.
+#[derive(Debug, Default)]
+struct Side {
+    first: Mutex<Option<Connection>>,
+    worker: OnceLock<Result<Worker, String>>,
+}
+
+impl Side {
+    fn with(conn: Connection) -> Side {
+        Side { first: Mutex::new(Some(conn)), worker: OnceLock::new() }
+    }
+
+    fn worker(&self, place: &Arc<Place>, role: Role, mut source: Source) -> Result<&Worker, StoreError> {
+        let started = self.worker.get_or_init(|| {
+            let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let source = Box::new(move || first.take().map_or_else(&mut source, Ok));
+            Worker::start(Arc::clone(place), role, source).map_err(|e| e.to_string())
+        });
+        started.as_ref().map_err(|reason| StoreError::Failed {
+            path: place.name(),
+            what: "start its thread",
+            reason: reason.clone(),
+        })
+    }
+}
+
+impl SqliteStore {
+    /// Opens a database file for writing, after making what is missing; also returns what people should
+    /// know of it.
+    ///
+    /// # Errors
+    ///
+    /// See [`open`](crate::store::open).
+    pub fn open(file: &Path, opening: &Opening) -> Result<(SqliteStore, Vec<String>), StoreError> {
+        let place = Arc::new(place(file, opening.busy));
+        let (conn, notices) = connect::to_write(&place, opening.group)?;
+        let store = SqliteStore {
+            place,
+            reader: Side::default(),
+            writer: Some(Side::with(conn)),
+            group: opening.group,
+            commits: Arc::default(),
+        };
+        Ok((store, notices))
+    }
+
+    /// Opens a database file for reading; `None` when there is none or nothing is in it.
+    ///
+    /// # Errors
+    ///
+    /// See [`open`](crate::store::open).
+    pub fn open_to_read(file: &Path, opening: &Opening) -> Result<Option<SqliteStore>, StoreError> {
+        let place = Arc::new(place(file, opening.busy));
+        let conn = connect::to_read(&place)?;
+        Ok(conn.map(|conn| SqliteStore {
+            place,
+            reader: Side::with(conn),
+            writer: None,
+            group: opening.group,
+            commits: Arc::default(),
+        }))
+    }
+
+    /// Returns how many commits this process has made to it.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    fn write<T, F>(&self, what: &'static str, work: F) -> Answer<'_, Result<T, StoreError>>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        Box::pin(async move { self.writer()?.run(what, work).await })
+    }
+
+    fn read<T, F>(&self, what: &'static str, work: F) -> Answer<'_, Result<T, StoreError>>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        Box::pin(async move { self.reader()?.run(what, work).await })
+    }
+
+    fn writer(&self) -> Result<&Worker, StoreError> {
+        let Some(side) = &self.writer else {
+            return Err(StoreError::Open {
+                path: self.place.name(),
+                reason: "it was opened for reading only".to_owned(),
+            });
+        };
+        let (place, group) = (Arc::clone(&self.place), self.group);
+        let source = Box::new(move || connect::to_write(&place, group).map(|(conn, _)| conn));
+        side.worker(&self.place, Role::Writes(Arc::clone(&self.commits)), source)
+    }
+
+    fn reader(&self) -> Result<&Worker, StoreError> {
+        let place = Arc::clone(&self.place);
+        let source = Box::new(move || {
+            connect::to_read(&place)?.ok_or_else(|| StoreError::Open {
+                path: place.name(),
+                reason: "it was there a moment ago, and is gone".to_owned(),
+            })
+        });
+        self.reader.worker(&self.place, Role::Reads, source)
+    }
+}
+
+impl Store for SqliteStore {
+    fn place(&self) -> String {
+        self.place.name()
+    }
+
+    fn observe(
+        &self,
+        seen: Vec<Observation>,
+        now: Timestamp,
+    ) -> Answer<'_, Result<Vec<Episode>, StoreError>> {
+        self.write("record alerts", move |conn| episodes::observe(conn, &seen, now, true))
+    }
+
+    fn preview_episodes(
+        &self,
+        seen: Vec<Observation>,
+        now: Timestamp,
+    ) -> Answer<'_, Result<Vec<Episode>, StoreError>> {
+        self.read("look up alerts", move |conn| episodes::observe(conn, &seen, now, false))
+    }
+
+    fn admit(
+        &self,
+        asks: Vec<Ask>,
+        owner: Owner,
+        now: Timestamp,
+    ) -> Answer<'_, Result<Vec<Admitted>, StoreError>> {
+        self.write("admit runs", move |conn| admit::admit(conn, asks, &owner, now))
+    }
+
+    fn preview(&self, asks: Vec<Ask>, now: Timestamp) -> Answer<'_, Result<Vec<Admitted>, StoreError>> {
+        self.read("preview runs", move |conn| admit::preview(conn, asks, now))
+    }
+
+    fn append(
+        &self,
+        lease: Lease,
+        events: Vec<RunEvent>,
+        gates: Vec<GateChange>,
+        now: Timestamp,
+    ) -> Answer<'_, Result<Vec<Stamped>, StoreError>> {
+        let place = Arc::clone(&self.place);
+        self.write("write a journal", move |conn| journal::append(conn, &place, lease, events, &gates, now))
+    }
+
+    fn take(
+        &self,
+        which: Take,
+        max: usize,
+        owner: Owner,
+        is_alive: Arc<dyn Fn(&Owner) -> bool + Send + Sync>,
+        now: Timestamp,
+    ) -> Answer<'_, Result<Vec<Taken>, StoreError>> {
+        self.write("take runs", move |conn| leases::take(conn, &which, max, &owner, &*is_alive, now))
+    }
+
+    fn renew(
+        &self,
+        leases: Vec<Lease>,
+        now: Timestamp,
+    ) -> Answer<'_, Result<Vec<Result<Renewed, StoreError>>, StoreError>> {
+        let place = Arc::clone(&self.place);
+        self.write("renew leases", move |conn| leases::renew(conn, &place, leases, now))
+    }
+
+    fn park(&self, lease: Lease, parking: Parking, now: Timestamp) -> Answer<'_, Result<(), StoreError>> {
+        let place = Arc::clone(&self.place);
+        self.write("park a run", move |conn| leases::park(conn, &place, lease, &parking, now))
+    }
+
+    fn signal(&self, run: String, signal: Signal, now: Timestamp) -> Answer<'_, Result<(), StoreError>> {
+        let store = self.place.name();
+        self.write("signal a run", move |conn| {
+            if leases::signal(conn, &run, &signal, now)? {
+                return Ok(());
+            }
+            Err(StoreError::NoSuchRun { run, store }.into())
+        })
+    }
+
+    fn read(&self, run: String) -> Answer<'_, Result<(RunSummary, Arc<str>, Vec<Stamped>), StoreError>> {
+        let place = Arc::clone(&self.place);
+        self.read("read a run", move |conn| journal::read(conn, &place, &run))
+    }
+
+    fn list(&self, filter: RunFilter) -> Answer<'_, Result<Vec<RunSummary>, StoreError>> {
+        self.read("list runs", move |conn| journal::list(conn, &filter))
+    }
+
+    fn put_later(&self, later: Vec<Later>) -> Answer<'_, Result<(), StoreError>> {
+        self.write("store what was put off", move |conn| shelf::put_later(conn, &later))
+    }
+
+    fn later(&self, due: Option<Timestamp>) -> Answer<'_, Result<Vec<Later>, StoreError>> {
+        self.read("read what was put off", move |conn| shelf::later(conn, due))
+    }
+
+    fn drop_later(&self, keys: Vec<(String, String, String)>) -> Answer<'_, Result<(), StoreError>> {
+        self.write("drop what was put off", move |conn| shelf::drop_later(conn, &keys))
+    }
+
+    fn gates(&self, prefix: String) -> Answer<'_, Result<Vec<(String, GateState)>, StoreError>> {
+        self.read("read gates", move |conn| gates::list(conn, &prefix))
+    }
+
+    fn change_gates(
+        &self,
+        changes: Vec<GateChange>,
+        now: Timestamp,
+    ) -> Answer<'_, Result<Vec<GateState>, StoreError>> {
+        self.write("change gates", move |conn| gates::change(conn, &changes, now))
+    }
+
+    fn raised(&self) -> Answer<'_, Result<Vec<Raised>, StoreError>> {
+        self.read("read raised alerts", shelf::raised)
+    }
+
+    fn put_raised(&self, add: Vec<Raised>, remove: Vec<String>) -> Answer<'_, Result<(), StoreError>> {
+        self.write("store raised alerts", move |conn| shelf::put_raised(conn, &add, &remove))
+    }
+
+    fn prune(&self, before: Timestamp, dry_run: bool) -> Answer<'_, Result<u64, StoreError>> {
+        if dry_run {
+            return self.read("count old runs", move |conn| prune::count(conn, before));
+        }
+        Box::pin(async move {
+            let mut gone = 0;
+            loop {
+                let some = self
+                    .write("prune old runs", move |conn| prune::runs(conn, before, PRUNED_AT_ONCE))
+                    .await?;
+                gone += some;
+                if some < PRUNED_AT_ONCE {
+                    break;
+                }
+            }
+            self.write("prune what old runs left", move |conn| prune::remains(conn, before)).await?;
+            Ok(gone)
+        })
+    }
+}
