@@ -33,7 +33,8 @@ fn write_connection(place: &Place, notices: &mut Vec<String>) -> Result<Connecti
     settle_in(&conn, place)?;
     let network = files::network_file_system(&place.file);
     let wanted = if network.is_some() { "truncate" } else { "wal" };
-    if journal_mode(&conn)? != wanted || look(&conn, place)? != Found::Ours {
+    // Looking comes first: nothing is changed of a file that is not ours.
+    if look(&conn, place)? != Found::Ours || journal_mode(&conn)? != wanted {
         // Changing the mode takes a lock without waiting for it: one process at a time.
         let _alone = lock_directory(place);
         if set_journal_mode(&conn, wanted)? != wanted {

@@ -67,14 +67,30 @@ impl SqliteStore {
     pub fn open(file: &Path, opening: &Opening) -> Result<(SqliteStore, Vec<String>), StoreError> {
         let place = Arc::new(place(file, opening.busy));
         let (conn, notices) = connect::to_write(&place, opening.group)?;
-        let store = SqliteStore {
+        Ok((SqliteStore::around(place, conn, opening.group), notices))
+    }
+
+    /// Opens a file for writing with a connection that was made special, as tests need it.
+    #[cfg(test)]
+    pub(super) fn open_with(
+        file: &Path,
+        opening: &Opening,
+        special: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<(SqliteStore, Vec<String>), StoreError> {
+        let place = Arc::new(place(file, opening.busy));
+        let (conn, notices) = connect::to_write(&place, opening.group)?;
+        special(&conn).map_err(|e| place.explain_sql("open", &e))?;
+        Ok((SqliteStore::around(place, conn, opening.group), notices))
+    }
+
+    fn around(place: Arc<Place>, conn: Connection, group: Option<u32>) -> SqliteStore {
+        SqliteStore {
             place,
             reader: Side::default(),
             writer: Some(Side::with(conn)),
-            group: opening.group,
+            group,
             commits: Arc::default(),
-        };
-        Ok((store, notices))
+        }
     }
 
     /// Opens a database file for reading; `None` when there is none or nothing is in it.
