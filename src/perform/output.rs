@@ -117,7 +117,9 @@ mod tests {
 
     fn captured(limit: usize, secrets: &[&str], pieces: &[&[u8]]) -> Captured {
         let mut capture = Capture::new(limit, &Arc::new(Redactor::new(secrets.iter().copied())));
-        pieces.iter().for_each(|piece| capture.push(piece));
+        for piece in pieces {
+            capture.push(piece);
+        }
         capture.finish()
     }
 

@@ -9,7 +9,7 @@ use amflow::client::standin::{Fault, FaultRule};
 use amflow::client::{Cluster, HttpConfig, HttpOptions, Prometheus, StandIn, StandInOptions};
 use amflow::engine::{Call, Clock as _, Performer as _};
 use amflow::model::{Alert, LabelSet, SilenceState};
-use amflow::perform::{Connection, Live, LiveOptions, SecretSource};
+use amflow::perform::{Connection, Live, LiveOptions, SecretSource, SystemClock};
 use amflow::playtest::JumpClock;
 use amflow::step::{
     AlertHold, Effect, Hold, HoldAction, HoldEffect, QueryEffect, QueryRange, Reply, RequestBody,
@@ -20,6 +20,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::support::alertmanager::Alertmanager;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -440,4 +442,70 @@ async fn a_silent_peer_does_not_make_the_answer_of_the_other_void() {
     let Reply::Sighted(sighted) = reply else { panic!("{reply:?}") };
     assert!(sighted.peers[0].failed.is_none());
     assert_eq!(sighted.peers[1].failed.as_deref(), Some("no complete answer within 900ms"));
+}
+
+#[tokio::test]
+async fn a_real_alertmanager_is_muted_by_both_holds_and_speaks_again_when_they_are_released() {
+    const CONFIG: &str = "
+route: {receiver: nobody}
+receivers: [{name: nobody}]
+inhibit_rules:
+  - {source_matchers: ['amflow_state=\"running\"'], target_matchers: ['amflow_state=\"\"'], equal: [alertname, b]}
+";
+    let server = Alertmanager::start(CONFIG);
+    let url = server.url().parse().unwrap();
+    let cluster =
+        Cluster::new(vec![url], HttpConfig::default(), HttpOptions::default(), Dialect::Alertmanager)
+            .unwrap();
+    let live = Live::new(LiveOptions { alertmanager: Some(cluster.clone()), ..LiveOptions::default() });
+    let now = SystemClock.now();
+    let labels = LabelSet::from([("alertname", "A"), ("b", "z")]);
+    let target = amflow::model::PostableAlert {
+        labels: labels.clone(),
+        annotations: BTreeMap::new(),
+        starts_at: now,
+        ends_at: now + jiff::SignedDuration::from_mins(10),
+        generator_url: String::new(),
+    };
+    for answer in cluster.post_alerts(&[target]).await.unwrap() {
+        answer.result.unwrap();
+    }
+    let muting = Hold::Alert(AlertHold {
+        labels: labels
+            .with("amflow_state", "running")
+            .iter()
+            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            .collect(),
+        annotations: BTreeMap::new(),
+        starts_at: now,
+        lease_seconds: 300,
+        generator_url: String::new(),
+    });
+    let hold = async |action, hold: &Hold| {
+        let effect = HoldEffect { action, hold: hold.clone(), owner: "run-1/m[0]".to_owned(), id: None };
+        match perform(&live, Effect::Hold(effect)).await {
+            Reply::Held { id } => id,
+            other => panic!("{other:?}"),
+        }
+    };
+    let fingerprint = LabelSet::from([("alertname", "A"), ("b", "z")]).fingerprint().to_string();
+    let muted_by = async || {
+        // Alertmanager takes a few milliseconds to see a change.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let effect = Effect::Sighting(SightingEffect { fingerprints: vec![fingerprint.clone()] });
+        let Reply::Sighted(sighted) = perform(&live, effect).await else { panic!() };
+        let seen = &sighted.peers[0].seen[&fingerprint];
+        (seen.silenced_by.clone(), seen.inhibited_by.len())
+    };
+    let made = hold(HoldAction::Make, &silence()).await.unwrap();
+    hold(HoldAction::Make, &muting).await;
+    assert_eq!(muted_by().await, (vec![made.clone()], 1));
+    // Without an id, as after a crash: the same silence, extended in place.
+    assert_eq!(hold(HoldAction::Make, &silence()).await, Some(made.clone()));
+    assert_eq!(hold(HoldAction::Renew, &silence()).await, Some(made.clone()));
+    hold(HoldAction::Renew, &muting).await;
+    assert_eq!(muted_by().await, (vec![made], 1));
+    hold(HoldAction::Release, &silence()).await;
+    hold(HoldAction::Release, &muting).await;
+    assert_eq!(muted_by().await, (Vec::new(), 0));
 }
