@@ -12,7 +12,7 @@ use super::hold::{AlertHold, Hold};
 use super::kind::StepKind;
 use super::outcome::{FailureReason, Memo, Move};
 use super::silence::{compile_lease, compile_release, held};
-use super::spec::{DurationText, Name, Template};
+use super::spec::{DurationText, MapOf, Name, Template};
 use crate::model::STATE_LABEL;
 use crate::template::TextTemplate;
 use crate::text::Node;
@@ -52,9 +52,9 @@ struct AlertSpec {
 #[expect(dead_code, reason = "says what may be written; the compiler reads the nodes")]
 struct PostSpec {
     /// Its labels; one must be `alertname`.
-    labels: BTreeMap<String, Template>,
+    labels: MapOf<Template>,
     /// Its annotations.
-    annotations: Option<BTreeMap<String, Template>>,
+    annotations: Option<MapOf<Template>>,
 }
 
 fn schema(generator: &mut SchemaGenerator) -> Schema {
@@ -142,7 +142,7 @@ fn render_all(
 
 impl Action for Post {
     fn advance(&self, cx: &ActionContext<'_>, _: &Memo, last: Option<&Reply>) -> Result<Move, StepError> {
-        match held(cx, last, "alert_id") {
+        match held(last, "alert_id") {
             Some(next) => Ok(next),
             None => Ok(Move::Hold { hold: self.hold(cx)?, keep: self.keep, memo: json!({"hold": "wanted"}) }),
         }

@@ -8,7 +8,6 @@ use super::compiler::Compiler;
 use super::effect::Reply;
 use super::kind::StepKind;
 use super::outcome::{FailureReason, Memo, Move, Outcome};
-use super::output::ended;
 use super::spec::{ExpressionText, OneOrMany, Template, short_or};
 use super::values::render_optional;
 use crate::template::{Expression, TextTemplate};
@@ -62,10 +61,10 @@ impl Action for Assert {
                 let message =
                     message.unwrap_or_else(|| format!("`{}` does not hold", expression.source().trim()));
                 let outcome = Outcome::failed_for_good(FailureReason::Assertion, message);
-                return Ok(ended(cx, outcome, json!({})));
+                return Ok(Move::ended(outcome, json!({})));
             }
         }
-        Ok(ended(cx, Outcome::Succeeded, json!({})))
+        Ok(Move::ended(Outcome::Succeeded, json!({})))
     }
 
     fn changes_nothing(&self) -> bool {

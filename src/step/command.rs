@@ -7,7 +7,7 @@ use super::action::{ActionContext, Needs, StepError};
 use super::compiler::Compiler;
 use super::effect::{CommandEffect, CommandLimits, DEFAULT_OUTPUT_LIMIT, Effect, Exited, Reply};
 use super::outcome::{FailureReason, IfLost, Memo, Move, Outcome};
-use super::output::{ended, last_line, of_command};
+use super::output::{last_line, of_command};
 use super::spec::{DurationText, OneOrMany, SizeText, Template};
 use super::values::{TextOr, render_optional};
 use crate::template::TextTemplate;
@@ -105,7 +105,7 @@ impl CommandOptions {
     }
 
     /// Returns the move that a reply to the command means.
-    pub(super) fn judge(&self, cx: &ActionContext<'_>, reply: &Reply) -> Move {
+    pub(super) fn judge(&self, reply: &Reply) -> Move {
         let (outcome, exited) = match reply {
             Reply::Exited(exited) => (self.outcome(exited), Some(exited)),
             Reply::TimedOut { limit_ms, output } => {
@@ -114,7 +114,7 @@ impl CommandOptions {
             Reply::Stopped { output } => (Outcome::Cancelled, output.as_deref()),
             other => (no_reply(other, FailureReason::NotStarted), None),
         };
-        ended(cx, outcome, exited.map_or_else(|| json!({}), of_command))
+        Move::ended(outcome, exited.map_or_else(|| json!({}), of_command))
     }
 
     /// Tells what it needs of the configuration.
@@ -182,7 +182,7 @@ fn compile_limits(node: &Node, compiler: &mut Compiler<'_>) -> Option<CommandLim
 impl Compiler<'_> {
     /// Says that standard input is program text: nothing in it may have been written by strangers.
     pub(super) fn stdin_is_code(&mut self, stdin: &Node, program: &str) {
-        let becomes = format!("program text of `{program}`");
+        let becomes = format!("code: `{program}` reads its standard input as program text");
         let hint = "pass the value as an argument or in `env:`, and let the program text read it";
         self.must_trust_use_at(stdin.span, "stdin-code", &becomes, hint);
     }

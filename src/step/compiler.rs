@@ -178,7 +178,7 @@ impl<'a> Compiler<'a> {
         Some(id)
     }
 
-    /// Says that names of the last use must not have been written by strangers.
+    /// Says that names of the use at a node must not have been written by strangers.
     pub(super) fn must_trust(
         &mut self,
         node: &Node,
@@ -196,8 +196,8 @@ impl<'a> Compiler<'a> {
                 hint: hint.to_owned(),
             })
             .collect();
-        if let Some(last) = self.uses.last_mut() {
-            last.trusted.extend(trusted);
+        if let Some(noted) = self.uses.iter_mut().rfind(|noted| noted.span == node.span) {
+            noted.trusted.extend(trusted);
         }
     }
 
@@ -269,7 +269,9 @@ impl<'a> Compiler<'a> {
                 Some(template)
             }
             Err(problems) => {
-                problems.into_iter().for_each(|problem| self.problem(node, problem));
+                for problem in problems {
+                    self.problem(node, problem);
+                }
                 None
             }
         }

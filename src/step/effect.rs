@@ -142,7 +142,7 @@ pub struct QueryEffect {
     /// The connection of the configuration; the configured Prometheus when `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<String>,
-    /// PromQL, already rendered.
+    /// `PromQL`, already rendered.
     pub query: String,
     /// A range query over this long before now, in seconds, with this step in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,12 +6,11 @@ use super::action::{Action, ActionContext, Needs, StepError};
 use super::command::{CommandOptions, ExpectSpec, LimitsSpec, perform};
 use super::compiler::Compiler;
 use super::effect::{Effect, Reply};
-use super::interpreter::{Reading, reading};
 use super::kind::StepKind;
 use super::outcome::{FailureReason, IfLost, Memo, Move};
 use super::output::COMMAND_FIELDS;
 use super::spec::{SizeText, Template, short_or};
-use crate::template::TextTemplate;
+use crate::template::{ArgvReading, TextTemplate};
 use crate::text::Node;
 
 pub(super) const KIND: StepKind = StepKind {
@@ -22,7 +21,9 @@ pub(super) const KIND: StepKind = StepKind {
         reached by `ssh`, `kubectl` or an API. It finds every name that templates see as JSON in the file \
         `$AMFLOW_CONTEXT`, and `key=value` lines that it writes to the file `$AMFLOW_OUTPUT` become `outputs`.\n\n\
         Programs that read program text (`sh -c`, `ssh`, `python -c`, `psql -c`, `awk` ...) get values that came \
-        from outside only as separate arguments or, for a shell, with `| shq`.",
+        from outside only as separate arguments or, for a shell, with `| shq`. A value at the start of an argument \
+        that begins with `-` is refused, because it would be taken for an option: write `--` before it, or end the \
+        hole with `| dash_ok`.",
     example: "exec: [ssh, \"--\", \"{{ alert.labels.instance | host }}\", df, \"{{ alert.labels.mountpoint | shq }}\"]",
     outputs: COMMAND_FIELDS,
     schema,
@@ -57,6 +58,7 @@ fn schema(generator: &mut SchemaGenerator) -> Schema {
 #[derive(Debug)]
 struct Exec {
     argv: Vec<TextTemplate>,
+    reading: ArgvReading,
     options: CommandOptions,
 }
 
@@ -66,67 +68,44 @@ fn compile(node: &Node, compiler: &mut Compiler<'_>) -> Option<Box<dyn Action>> 
         let hint = "write a list: `[systemctl, restart, nginx]`";
         compiler.error("exec-empty", list.span, "a program is missing here", Some(hint));
     }
-    let words: Vec<Option<&str>> = list.items().iter().map(constant).collect();
-    let found = reading(&words);
-    let mut argv = Some(Vec::new());
-    for (at, item) in list.items().iter().enumerate() {
-        let template = compiler.argument(&format!("argv[{at}]"), item);
-        if let Some(template) = &template {
-            check_taint(compiler, item, at, template, found.as_ref());
-        }
-        match (template, argv.as_mut()) {
-            (Some(template), Some(argv)) => argv.push(template),
-            _ => argv = None,
-        }
-    }
+    let argv: Vec<Option<TextTemplate>> = list
+        .items()
+        .iter()
+        .enumerate()
+        .map(|(at, item)| compiler.argument(&format!("argv[{at}]"), item))
+        .collect();
     let options = CommandOptions::compile(node, compiler);
-    if let (Some(found), Some(stdin)) = (found.filter(|found| found.reads_code), node.get("stdin")) {
-        compiler.stdin_is_code(stdin, found.program);
+    let argv: Vec<TextTemplate> = argv.into_iter().collect::<Option<_>>()?;
+    let reading = ArgvReading::of(&argv);
+    for found in reading.read_as_code() {
+        let item = &list.items()[found.argument];
+        let becomes = if found.argument == 0 {
+            "the program that is run".to_owned()
+        } else {
+            format!("code: {}", found.message)
+        };
+        compiler.must_trust(item, &found.references, "exec-code", &becomes, &found.hint);
     }
-    let argv = argv.filter(|argv| !argv.is_empty())?;
-    Some(Box::new(Exec { argv, options: options? }))
-}
-
-/// Says which names of an argument must not have been written by strangers.
-fn check_taint(
-    compiler: &mut Compiler<'_>,
-    node: &Node,
-    at: usize,
-    template: &TextTemplate,
-    found: Option<&Reading>,
-) {
-    if at == 0 {
-        let hint = "name the program; values go into its arguments";
-        compiler.must_trust_all("exec-program", "the program that is run", hint);
-        return;
+    if let Some(stdin) = node.get("stdin").filter(|_| reading.reads_input()) {
+        compiler.stdin_is_code(stdin, argv[0].source());
     }
-    let Some(found) = found.filter(|found| found.code.contains(&at)) else { return };
-    let becomes = format!("program text of `{}`", found.program);
-    let hint = if found.is_shell() {
-        "add `| shq` as its last filter, which quotes it for that shell"
-    } else {
-        "pass the value as an argument of its own, or in `env:`, and let the program text read it"
-    };
-    if found.is_shell() {
-        compiler.must_trust(node, &template.unquoted_references(), "exec-code", &becomes, hint);
-    } else {
-        compiler.must_trust_all("exec-code", &becomes, hint);
+    if argv.is_empty() {
+        return None;
     }
-}
-
-/// The text of an argument without holes.
-fn constant(node: &Node) -> Option<&str> {
-    node.as_str().filter(|text| !text.contains("{{") && !text.contains("{%"))
+    Some(Box::new(Exec { argv, reading, options: options? }))
 }
 
 impl Action for Exec {
     fn advance(&self, cx: &ActionContext<'_>, _: &Memo, last: Option<&Reply>) -> Result<Move, StepError> {
         if let Some(reply) = last {
-            return Ok(self.options.judge(cx, reply));
+            return Ok(self.options.judge(reply));
         }
         let mut argv = Vec::with_capacity(self.argv.len());
         for (at, argument) in self.argv.iter().enumerate() {
-            let arguments = argument.render_arguments(cx.scope);
+            let arguments = argument.render_arguments(cx.scope).and_then(|arguments| {
+                arguments.iter().try_for_each(|text| self.reading.check_dash(at, text))?;
+                Ok(arguments)
+            });
             argv.extend(arguments.map_err(|error| StepError::template(&format!("argv[{at}]"), &error))?);
         }
         if argv.first().is_none_or(String::is_empty) {
@@ -231,13 +210,25 @@ mod tests {
         for (step, expected) in [
             ("exec: [echo, '{{ alert.labels.n }}']", vec![]),
             ("exec: ['{{ alert.labels.n }}']", label("the program that is run")),
-            ("exec: [sh, -c, 'echo {{ alert.labels.n }}']", label("program text of `sh`")),
+            (
+                "exec: [sh, -c, 'echo {{ alert.labels.n }}']",
+                label("code: another shell reads this value again, as script"),
+            ),
             ("exec: [sh, -c, 'echo {{ alert.labels.n | shq }}']", vec![]),
             ("exec: [sh, -c, 'echo \"$1\"', name, '{{ alert.labels.n }}']", vec![]),
-            ("exec: [python3, -c, 'print({{ alert.labels.n | shq }})']", label("program text of `python`")),
+            (
+                "exec: [python3, -c, 'print({{ alert.labels.n | shq }})']",
+                label("code: `python3` reads this as code in a language of its own"),
+            ),
             ("exec: [ssh, --, '{{ alert.labels.n }}', df, '{{ alert.labels.n | shq }}']", vec![]),
-            ("exec: [ssh, --, host, df, '{{ alert.labels.n }}']", label("program text of `ssh`")),
-            ("exec: {argv: [psql], stdin: 'select {{ alert.labels.n }}'}", label("program text of `psql`")),
+            (
+                "exec: [ssh, --, host, df, '{{ alert.labels.n }}']",
+                label("code: another shell reads this value again, as script"),
+            ),
+            (
+                "exec: {argv: [psql], stdin: 'select {{ alert.labels.n }}'}",
+                label("code: `psql` reads its standard input as program text"),
+            ),
             ("exec: {argv: [sort], stdin: '{{ alert.labels.n }}'}", vec![]),
             (
                 "exec: {argv: [ls], directory: '/a/{{ alert.labels.n }}'}",

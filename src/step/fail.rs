@@ -8,7 +8,6 @@ use super::compiler::Compiler;
 use super::effect::Reply;
 use super::kind::StepKind;
 use super::outcome::{FailureReason, Memo, Move, Outcome};
-use super::output::ended;
 use super::spec::{Template, short_or};
 use crate::template::TextTemplate;
 use crate::text::Node;
@@ -51,7 +50,7 @@ impl Action for Fail {
     fn advance(&self, cx: &ActionContext<'_>, _: &Memo, _: Option<&Reply>) -> Result<Move, StepError> {
         let message =
             self.message.render(cx.scope).map_err(|error| StepError::template("message", &error))?;
-        Ok(ended(cx, Outcome::failed_for_good(FailureReason::Fail, message), json!({})))
+        Ok(Move::ended(Outcome::failed_for_good(FailureReason::Fail, message), json!({})))
     }
 
     fn changes_nothing(&self) -> bool {

@@ -1,7 +1,5 @@
 //! `http`: a request, and what its answer means.
 
-use std::collections::BTreeMap;
-
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
@@ -13,10 +11,10 @@ use super::effect::{
 };
 use super::kind::StepKind;
 use super::outcome::{FailureReason, IfLost, Memo, Move, Outcome};
-use super::output::{RESPONSE_FIELDS, ended, judged, last_line, of_response};
+use super::output::{RESPONSE_FIELDS, judged, last_line, of_response};
 use super::retry_after::retry_after;
 use super::spec::{
-    ExpressionText, JsonValue, Name, OneOrMany, SizeText, Template, TemplateOrSecret, UrlText,
+    ExpressionText, JsonValue, MapOf, Name, OneOrMany, SizeText, Template, TemplateOrSecret, UrlText,
 };
 use super::uses::Language;
 use super::values::TextOr;
@@ -58,13 +56,13 @@ struct HttpSpec {
     /// The URL of a DELETE request.
     delete: Option<UrlText>,
     /// Parameters that are added to the URL.
-    query: Option<BTreeMap<String, Template>>,
+    query: Option<MapOf<Template>>,
     /// Headers; a value may be `{secret: NAME}`.
-    headers: Option<BTreeMap<String, TemplateOrSecret>>,
+    headers: Option<MapOf<TemplateOrSecret>>,
     /// The body as JSON.
     json: Option<JsonValue>,
     /// The body as a form.
-    form: Option<BTreeMap<String, Template>>,
+    form: Option<MapOf<Template>>,
     /// The body as it is.
     body: Option<Template>,
     /// The connection of the configuration whose URL, authentication and TLS settings apply.
@@ -376,10 +374,10 @@ impl Action for Request {
             return Ok(perform(Effect::Request(self.effect(cx)?), if_lost));
         };
         let Reply::Responded(responded) = reply else {
-            return Ok(ended(cx, no_reply(reply, FailureReason::Unreachable), json!({})));
+            return Ok(Move::ended(no_reply(reply, FailureReason::Unreachable), json!({})));
         };
         let output = of_response(responded);
-        Ok(ended(cx, self.outcome(cx, responded, &output), output))
+        Ok(Move::ended(self.outcome(cx, responded, &output), output))
     }
 
     fn changes_nothing(&self) -> bool {

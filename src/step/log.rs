@@ -8,7 +8,6 @@ use super::compiler::Compiler;
 use super::effect::Reply;
 use super::kind::{Field, FieldType, StepKind};
 use super::outcome::{Memo, Move, Outcome};
-use super::output::ended;
 use super::spec::{Template, short_or};
 use crate::template::TextTemplate;
 use crate::text::Node;
@@ -95,7 +94,7 @@ fn compile(node: &Node, compiler: &mut Compiler<'_>) -> Option<Box<dyn Action>> 
 impl Action for Log {
     fn advance(&self, cx: &ActionContext<'_>, _: &Memo, _: Option<&Reply>) -> Result<Move, StepError> {
         let line = self.message.render(cx.scope).map_err(|error| StepError::template("message", &error))?;
-        Ok(ended(cx, Outcome::Succeeded, json!({"line": line, "level": self.level.word()})))
+        Ok(Move::ended(Outcome::Succeeded, json!({"line": line, "level": self.level.word()})))
     }
 
     fn changes_nothing(&self) -> bool {
@@ -126,7 +125,7 @@ mod tests {
         ] {
             let (outcome, output) = done(advance(&*compiled(step), &Memo::Null, None));
             assert_eq!(outcome, Outcome::Succeeded);
-            assert_eq!(output, json!({"line": "n is 7", "level": level, "duration": 0.0}));
+            assert_eq!(output, json!({"line": "n is 7", "level": level}));
         }
     }
 }

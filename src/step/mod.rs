@@ -16,7 +16,6 @@ mod size;
 mod output;
 mod reference;
 mod command;
-mod interpreter;
 mod retry_after;
 mod sighting;
 mod shell;

@@ -7,10 +7,8 @@
 use minijinja::value::Serde;
 use serde_json::{Map, Value, json};
 
-use super::action::ActionContext;
 use super::effect::{Captured, Exited, Queried, Responded};
 use super::kind::{Field, FieldType};
-use super::outcome::{Move, Outcome};
 use crate::template::Scope;
 
 /// What every step gives, whatever its kind.
@@ -20,10 +18,10 @@ pub const COMMON_FIELDS: &[Field] = &[
         FieldType::Text,
         "`succeeded`, `failed`, `skipped`, `timed_out`, `cancelled`, `rejected` or `lost`",
     ),
-    Field::trusted("reason", FieldType::Text, "why it did not succeed, one word; empty when it did"),
-    Field::tainted("message", FieldType::Text, "why it did not succeed, for people; empty when it did"),
+    Field::tainted("reason", FieldType::Text, "why it did not succeed, for people; empty when it did"),
     Field::trusted("attempts", FieldType::Number, "how many attempts there were"),
-    Field::trusted("duration", FieldType::Number, "seconds that the last attempt took"),
+    Field::trusted("duration", FieldType::Number, "seconds that it took"),
+    Field::tainted("items", FieldType::List, "with `foreach`: what each turn gave, with these same names"),
 ];
 
 /// What a command gives.
@@ -69,19 +67,6 @@ pub(super) const QUERY_FIELDS: &[Field] = &[
     Field::tainted("warnings", FieldType::List, "what Prometheus warned of; only when it did"),
 ];
 
-/// Makes the end of an attempt; the time it took is added where the reply did not say it.
-pub(super) fn ended(cx: &ActionContext<'_>, outcome: Outcome, output: Value) -> Move {
-    let mut fields = match output {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    };
-    if !fields.contains_key("duration") {
-        let millis = cx.now.as_millisecond().saturating_sub(cx.began.as_millisecond()).max(0);
-        fields.insert("duration".to_owned(), seconds(u64::try_from(millis).unwrap_or(0)));
-    }
-    Move::ended(outcome, Value::Object(fields))
-}
-
 /// Returns what a command gives.
 pub(super) fn of_command(exited: &Exited) -> Value {
     let mut fields = Map::new();
@@ -94,7 +79,6 @@ pub(super) fn of_command(exited: &Exited) -> Value {
     insert_json(&mut fields, &exited.stdout);
     fields.insert("outputs".to_owned(), json!(exited.outputs));
     insert_cut(&mut fields, exited.stdout.cut.saturating_add(exited.stderr.cut));
-    fields.insert("duration".to_owned(), seconds(exited.duration_ms));
     Value::Object(fields)
 }
 
@@ -105,7 +89,6 @@ pub(super) fn of_response(responded: &Responded) -> Value {
     fields.insert("body".to_owned(), Value::from(responded.body.text.as_str()));
     insert_json(&mut fields, &responded.body);
     insert_cut(&mut fields, responded.body.cut);
-    fields.insert("duration".to_owned(), seconds(responded.duration_ms));
     Value::Object(fields)
 }
 
@@ -183,15 +166,6 @@ fn sample(pair: &Value) -> Value {
     }
 }
 
-fn seconds(millis: u64) -> Value {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a step that takes 285,000 years may be off by a millisecond"
-    )]
-    let seconds = millis as f64 / 1_000.0;
-    json!(seconds)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,7 +180,7 @@ mod tests {
         };
         assert_eq!(
             of_command(&exited),
-            json!({"stdout": "{\"a\": 1}\n", "stderr": "", "exit_code": 0, "json": {"a": 1}, "outputs": {}, "duration": 1.5})
+            json!({"stdout": "{\"a\": 1}\n", "stderr": "", "exit_code": 0, "json": {"a": 1}, "outputs": {}})
         );
         let cut = Captured { text: "{\"a\": 1}".to_owned(), cut: 7 };
         let output = of_command(&Exited { stdout: cut, signal: Some(9), ..Exited::default() });

@@ -9,7 +9,7 @@ use super::compiler::Compiler;
 use super::effect::{Effect, QueryEffect, QueryRange, Reply};
 use super::kind::StepKind;
 use super::outcome::{FailureReason, IfLost, Memo, Move, Outcome};
-use super::output::{QUERY_FIELDS, ended, judged, of_query};
+use super::output::{QUERY_FIELDS, judged, of_query};
 use super::spec::{DurationText, ExpressionText, Name, Promql, short_or};
 use crate::template::{Expression, PromqlTemplate};
 use crate::text::Node;
@@ -60,7 +60,7 @@ fn schema(generator: &mut SchemaGenerator) -> Schema {
 }
 
 #[derive(Debug)]
-struct Query {
+struct Asking {
     query: PromqlTemplate,
     range: Option<QueryRange>,
     expect: Option<Expression>,
@@ -78,7 +78,7 @@ fn compile(node: &Node, compiler: &mut Compiler<'_>) -> Option<Box<dyn Action>> 
         Some(range) => compile_range(range, compiler).map(Some),
         None => Some(None),
     };
-    Some(Box::new(Query { query: query?, range: range?, expect: expect?, connection: connection? }))
+    Some(Box::new(Asking { query: query?, range: range?, expect: expect?, connection: connection? }))
 }
 
 fn compile_range(node: &Node, compiler: &mut Compiler<'_>) -> Option<QueryRange> {
@@ -94,7 +94,7 @@ fn compile_range(node: &Node, compiler: &mut Compiler<'_>) -> Option<QueryRange>
     Some(QueryRange { seconds, step })
 }
 
-impl Action for Query {
+impl Action for Asking {
     fn advance(&self, cx: &ActionContext<'_>, _: &Memo, last: Option<&Reply>) -> Result<Move, StepError> {
         let Some(reply) = last else {
             let query = self.query.render(cx.scope).map_err(|error| StepError::template("query", &error))?;
@@ -102,7 +102,7 @@ impl Action for Query {
             return Ok(perform(Effect::Query(effect), IfLost::Repeat));
         };
         let Reply::Queried(queried) = reply else {
-            return Ok(ended(cx, no_reply(reply, FailureReason::Unreachable), json!({})));
+            return Ok(Move::ended(no_reply(reply, FailureReason::Unreachable), json!({})));
         };
         let output = of_query(queried);
         let outcome = match &self.expect {
@@ -115,7 +115,7 @@ impl Action for Query {
                 }
             },
         };
-        Ok(ended(cx, outcome, output))
+        Ok(Move::ended(outcome, output))
     }
 
     fn changes_nothing(&self) -> bool {

@@ -34,7 +34,7 @@ fn section(text: &mut String, kind: &StepKind) {
     keys(&schema, &schema, "", &mut tables);
     if !tables.is_empty() {
         text.push_str("\n| key | holds | what it is |\n|---|---|---|\n");
-        tables.iter().for_each(|row| text.push_str(row));
+        text.push_str(&tables.concat());
     }
     if !kind.outputs.is_empty() {
         text.push_str("\nIt gives:\n\n");

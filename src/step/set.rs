@@ -8,7 +8,6 @@ use super::compiler::Compiler;
 use super::effect::Reply;
 use super::kind::{Field, FieldType, StepKind};
 use super::outcome::{Memo, Move, Outcome};
-use super::output::ended;
 use crate::template::JsonTemplate;
 use crate::text::Node;
 
@@ -58,7 +57,7 @@ impl Action for Set {
             let value = value.render(cx.scope).map_err(|error| StepError::template(name, &error))?;
             vars.insert(name.clone(), value);
         }
-        Ok(ended(cx, Outcome::Succeeded, json!({"vars": vars})))
+        Ok(Move::ended(Outcome::Succeeded, json!({"vars": vars})))
     }
 
     fn changes_nothing(&self) -> bool {

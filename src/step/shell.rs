@@ -61,14 +61,14 @@ const LONGEST_SCRIPT: usize = 120 << 10;
 
 #[derive(Debug)]
 struct Shell {
-    /// The shell and its options, up to `-c`.
-    shell: Vec<String>,
+    /// The interpreter and its options, up to `-c`.
+    interpreter: Vec<String>,
     script: ShellTemplate,
     options: CommandOptions,
 }
 
 fn compile(node: &Node, compiler: &mut Compiler<'_>) -> Option<Box<dyn Action>> {
-    let (shell, dialect) = compile_interpreter(node.get("interpreter"), compiler)?;
+    let (interpreter, dialect) = compile_interpreter(node.get("interpreter"), compiler)?;
     let script_node = node.get("script").unwrap_or(node);
     let script = compiler.shell("script", script_node, dialect);
     let evaluated: Vec<String> =
@@ -89,7 +89,7 @@ fn compile(node: &Node, compiler: &mut Compiler<'_>) -> Option<Box<dyn Action>> 
         compiler.error("shell-too-long", script_node.span, "the script is longer than 120 KiB", Some(hint));
         return None;
     }
-    Some(Box::new(Shell { shell, script: script?, options: options? }))
+    Some(Box::new(Shell { interpreter, script: script?, options: options? }))
 }
 
 /// Reads which shell it is.
@@ -119,13 +119,13 @@ fn reader_in(script: &str) -> Option<&str> {
 impl Action for Shell {
     fn advance(&self, cx: &ActionContext<'_>, _: &Memo, last: Option<&Reply>) -> Result<Move, StepError> {
         if let Some(reply) = last {
-            return Ok(self.options.judge(cx, reply));
+            return Ok(self.options.judge(reply));
         }
         let filled = self.script.render(cx.scope).map_err(|error| StepError::template("script", &error))?;
         if filled.script.len() > LONGEST_SCRIPT {
             return Err(StepError::new(FailureReason::Template, "script: becomes longer than 120 KiB"));
         }
-        let mut argv = self.shell.clone();
+        let mut argv = self.interpreter.clone();
         argv.extend([filled.script, "amflow".to_owned()]);
         let mut command = self.options.effect(argv, cx)?;
         let variables = filled.variables.into_iter();

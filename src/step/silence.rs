@@ -12,7 +12,6 @@ use super::effect::Reply;
 use super::hold::{Hold, SilenceHold};
 use super::kind::{Field, FieldType, StepKind};
 use super::outcome::{FailureReason, Memo, Move, Outcome};
-use super::output::ended;
 use super::spec::{DurationText, MatcherText, Name, Template};
 use super::values::render_optional;
 use crate::model::{MatchOp, Matcher};
@@ -181,19 +180,19 @@ fn exactly(alerts: &[RunAlert]) -> Result<Vec<Matcher>, StepError> {
 }
 
 /// Reads the answer to a hold; `None` while there is none.
-pub(super) fn held(cx: &ActionContext<'_>, last: Option<&Reply>, id_field: &str) -> Option<Move> {
+pub(super) fn held(last: Option<&Reply>, id_field: &str) -> Option<Move> {
     match last? {
         Reply::Held { id } => {
             let output = id.as_ref().map_or_else(|| json!({}), |id| json!({id_field: id}));
-            Some(ended(cx, Outcome::Succeeded, output))
+            Some(Move::ended(Outcome::Succeeded, output))
         }
-        other => Some(ended(cx, no_reply(other, FailureReason::Hold), json!({}))),
+        other => Some(Move::ended(no_reply(other, FailureReason::Hold), json!({}))),
     }
 }
 
 impl Action for Silence {
     fn advance(&self, cx: &ActionContext<'_>, _: &Memo, last: Option<&Reply>) -> Result<Move, StepError> {
-        match held(cx, last, "silence_id") {
+        match held(last, "silence_id") {
             Some(next) => Ok(next),
             None => Ok(Move::Hold { hold: self.hold(cx)?, keep: self.keep, memo: json!({"hold": "wanted"}) }),
         }
@@ -213,8 +212,8 @@ impl Action for Silence {
 }
 
 impl Action for Release {
-    fn advance(&self, cx: &ActionContext<'_>, _: &Memo, last: Option<&Reply>) -> Result<Move, StepError> {
-        match held(cx, last, "released_id") {
+    fn advance(&self, _: &ActionContext<'_>, _: &Memo, last: Option<&Reply>) -> Result<Move, StepError> {
+        match held(last, "released_id") {
             Some(next) => Ok(next),
             None => Ok(Move::Release { step: self.step.clone(), memo: json!({"hold": "unwanted"}) }),
         }

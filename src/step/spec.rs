@@ -37,7 +37,7 @@ written! {
     ExpressionText = "expression", "string";
     /// A matcher in Alertmanager's syntax, with holes in its value.
     MatcherText = "matcher", "string";
-    /// A PromQL expression with holes.
+    /// A `PromQL` expression with holes.
     Promql = "PromQL", "string";
     /// A duration as Prometheus writes it.
     DurationText = "duration", "string";
@@ -104,6 +104,24 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let one = generator.subschema_for::<T>();
         json_schema!({"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]})
+    }
+}
+
+/// A mapping of names to one thing.
+pub(super) struct MapOf<T>(std::marker::PhantomData<T>);
+
+impl<T: JsonSchema> JsonSchema for MapOf<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("MapOf{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let value = generator.subschema_for::<T>();
+        json_schema!({"type": "object", "additionalProperties": value})
     }
 }
 

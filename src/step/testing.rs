@@ -122,7 +122,7 @@ pub(super) fn advance_at(
     action.advance(&cx, memo, last)
 }
 
-/// Returns how an attempt ended, and its output.
+/// Returns how an attempt and its output.
 pub(super) fn done(next: Move) -> (Outcome, Json) {
     match next {
         Move::Done { outcome, output } => (outcome, output),

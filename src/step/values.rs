@@ -146,6 +146,7 @@ impl Compiler<'_> {
     }
 
     /// Reads what stands under a key, when it is there; `Some(None)` when it is not.
+    #[expect(clippy::option_option, reason = "what is wrong and what is not there are two things")]
     pub(super) fn optional<T>(
         &mut self,
         node: &Node,

@@ -13,7 +13,7 @@ use super::compiler::Compiler;
 use super::effect::{Effect, Reply, SightingEffect};
 use super::kind::{Field, FieldType, StepKind};
 use super::outcome::{FailureReason, IfLost, Memo, Move, Outcome};
-use super::output::{ended, judged};
+use super::output::judged;
 use super::sighting::{Sight, Watch};
 use super::spec::{DurationText, ExpressionText, JsonValue, Promql, short_or};
 use crate::model::format_duration;
@@ -252,12 +252,12 @@ struct Pause {
 impl Action for Pause {
     fn advance(&self, cx: &ActionContext<'_>, memo: &Memo, last: Option<&Reply>) -> Result<Move, StepError> {
         if let Some(reply @ (Reply::Stopped { .. } | Reply::TimedOut { .. })) = last {
-            return Ok(ended(cx, no_reply(reply, FailureReason::Unexpected), json!({})));
+            return Ok(Move::ended(no_reply(reply, FailureReason::Unexpected), json!({})));
         }
         let known = memo.get("until").and_then(|until| Timestamp::deserialize(until).ok());
         let until = known.unwrap_or_else(|| later(cx.began, self.duration));
         if cx.now >= until {
-            return Ok(ended(cx, Outcome::Succeeded, json!({})));
+            return Ok(Move::ended(Outcome::Succeeded, json!({})));
         }
         Ok(Move::Park { until: Some(until), for_person: false, memo: json!({"until": until}) })
     }
@@ -300,7 +300,7 @@ impl Action for Resolved {
             }
             Some(reply @ (Reply::Impossible { retryable: false, .. } | Reply::Stopped { .. })) => {
                 let outcome = no_reply(reply, FailureReason::Missing);
-                return Ok(ended(cx, outcome, json!({})));
+                return Ok(Move::ended(outcome, json!({})));
             }
             Some(Reply::Impossible { message, .. }) => watch.blind(message),
             Some(Reply::TimedOut { .. }) => watch.blind("no answer in time"),
@@ -314,10 +314,10 @@ impl Action for Resolved {
         let proved =
             matches!(sight, Sight::Clear { sure: true, .. }) && stays_until.is_some_and(|end| cx.now >= end);
         if proved && last.is_some() {
-            return Ok(ended(cx, Outcome::Succeeded, json!({})));
+            return Ok(Move::ended(Outcome::Succeeded, json!({})));
         }
         if looking.is_over(cx.now) {
-            return Ok(ended(cx, self.too_late(&sight, &watch), json!({})));
+            return Ok(Move::ended(self.too_late(&sight, &watch), json!({})));
         }
         // A look must come well before the lease is over: one after it proves nothing.
         let half_lease = watch.next_end().filter(|end| *end > cx.now).map(|end| halfway(cx.now, end));
@@ -408,7 +408,7 @@ impl Action for Condition {
         let since = memo.get("since").and_then(|since| Timestamp::deserialize(since).ok());
         let last_said = memo.get("said").and_then(Value::as_str).unwrap_or("it was not asked yet");
         if last.is_none() && looking.is_over(cx.now) {
-            return Ok(self.too_late(cx, last_said, json!({})));
+            return Ok(self.too_late(last_said, &json!({})));
         }
         let inner = memo.get("probe").cloned().unwrap_or_default();
         let (outcome, answer) =
@@ -428,7 +428,7 @@ impl Action for Condition {
             };
         let output = json!({"probe": answer});
         if outcome == Outcome::Cancelled || is_hopeless(&outcome) {
-            return Ok(ended(cx, outcome, output));
+            return Ok(Move::ended(outcome, output));
         }
         let (since, said) = match self.until.is_true(&judged(cx.scope, &answer)) {
             Ok(true) => (Some(since.unwrap_or(cx.now)), "it holds".to_owned()),
@@ -438,10 +438,10 @@ impl Action for Condition {
         };
         let stays_until = since.map(|since| later(since, self.plan.stays));
         if stays_until.is_some_and(|end| cx.now >= end) {
-            return Ok(ended(cx, Outcome::Succeeded, output));
+            return Ok(Move::ended(Outcome::Succeeded, output));
         }
         if looking.is_over(cx.now) {
-            return Ok(self.too_late(cx, &said, answer));
+            return Ok(self.too_late(&said, &answer));
         }
         let until = self.plan.next_look(&mut looking, cx.now, [stays_until, None]);
         let memo = condition_memo(&looking, since, &said);
@@ -463,7 +463,7 @@ impl Action for Condition {
 }
 
 impl Condition {
-    fn too_late(&self, cx: &ActionContext<'_>, said: &str, answer: Value) -> Move {
+    fn too_late(&self, said: &str, answer: &Value) -> Move {
         let (until, within) = (self.until.source().trim(), format_duration(self.plan.timeout));
         let said = if said == "it holds" {
             format!("it holds, but did not stay so for {}", format_duration(self.plan.stays))
@@ -472,7 +472,7 @@ impl Condition {
         };
         let message = format!("`{until}` did not come true within {within}: {said}");
         let outcome = Outcome::failed(FailureReason::Assertion, message);
-        ended(cx, outcome, json!({"probe": answer}))
+        Move::ended(outcome, json!({"probe": answer}))
     }
 }
 

@@ -44,13 +44,6 @@ impl TextTemplate {
         self.outline.parsed().pieces.iter().all(|piece| matches!(piece, super::parsed::Piece::Text(_)))
     }
 
-    /// Returns the names whose values are put in without `| shq`.
-    pub fn unquoted_references(&self) -> Vec<Reference> {
-        let holes = self.outline.parsed().holes.iter();
-        let unquoted = holes.filter(|hole| hole.ending.shq == 0);
-        unquoted.flat_map(|hole| hole.references.clone()).collect()
-    }
-
     /// Fills it for people to read: lists and maps as JSON.
     ///
     /// # Errors

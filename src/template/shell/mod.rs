@@ -5,6 +5,7 @@
 //! `AMFLOW_V<n>`, spelled for its place, whose value goes into the environment. So the shell's parser
 //! never reads a value. A mistake of the lexer can quote for the wrong place; it cannot execute.
 
+mod argv;
 mod commands;
 mod flows;
 mod lexer;
@@ -23,6 +24,7 @@ use super::scope::Scope;
 use lexer::{Lexed, lex};
 use units::{Refusal, Unit};
 
+pub use argv::{ArgvReading, ReadAsCode};
 pub use programs::{interpreter_in, is_interpreter};
 
 /// Which shell reads a script.
