@@ -123,6 +123,13 @@ impl CliError {
         self
     }
 
+    /// Changes the code that it ends the program with.
+    #[must_use]
+    pub fn with_exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
     /// Returns the code that it ends the program with.
     pub const fn exit(&self) -> Exit {
         self.exit

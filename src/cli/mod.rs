@@ -8,7 +8,11 @@ mod commands;
 mod context;
 mod error;
 mod habits;
+mod playbooks;
+mod reading;
+mod show;
 mod ui;
+mod workbench;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

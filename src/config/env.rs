@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use crate::client::ProxyEnvironment;
+use crate::model::Secret;
+use crate::perform;
+
 /// The environment variables as they were at the start.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {
@@ -45,6 +49,27 @@ impl Environment {
     /// Returns `$XDG_STATE_HOME`, or `~/.local/state`.
     pub fn xdg_state(&self) -> Option<PathBuf> {
         self.xdg("XDG_STATE_HOME", ".local/state")
+    }
+
+    /// Returns a variable as it is, also an empty one.
+    pub fn raw(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
+    /// Returns what is said of proxies, by the rules of Go's `httpproxy.FromEnvironment`.
+    pub fn proxies(&self) -> ProxyEnvironment {
+        let either = |upper: &str, lower: &str| self.text(upper).or_else(|| self.text(lower));
+        let is_cgi = self.get("REQUEST_METHOD").is_some();
+        ProxyEnvironment {
+            http_proxy: either("HTTP_PROXY", "http_proxy").filter(|_| !is_cgi).map(Secret::new),
+            https_proxy: either("HTTPS_PROXY", "https_proxy").map(Secret::new),
+            no_proxy: either("NO_PROXY", "no_proxy").map(str::to_owned),
+        }
+    }
+
+    /// Returns it for those who start commands and read secrets.
+    pub fn for_performer(&self) -> perform::Environment {
+        self.variables.clone().into_iter().collect()
     }
 
     /// Goes through all variables.

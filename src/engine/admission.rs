@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::Engine;
 use super::ports::{
@@ -203,7 +202,7 @@ impl Engine {
         episodes: Vec<EpisodeKey>,
         delivery: &Delivery,
     ) -> Result<Ask, String> {
-        let id = Uuid::now_v7();
+        let id = super::by_hand::new_id(delivery.at);
         let run = id.to_string();
         let started = Started {
             playbook: playbook.name.to_string(),
@@ -246,7 +245,7 @@ impl Engine {
         })
     }
 
-    fn key(
+    pub(super) fn key(
         &self,
         playbook: &Playbook,
         run: &str,

@@ -4,6 +4,7 @@
 //! or parked, [`Engine::take`] goes on with runs that another process left.
 
 mod admission;
+mod by_hand;
 mod driver;
 mod heart;
 mod options;
@@ -97,6 +98,16 @@ impl Engine {
     /// Returns the store.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Tells people something that is no event.
+    pub fn notice(&self, text: &str) {
+        self.reporter.notice(text);
+    }
+
+    /// Returns by what the engine was asked to stop, if it was.
+    pub fn stopped_by(&self) -> Option<String> {
+        self.stop.asked()
     }
 
     /// Returns the settings.

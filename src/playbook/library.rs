@@ -30,6 +30,11 @@ impl Library {
         self.playbooks.iter().find(|playbook| playbook.name.as_str() == name)
     }
 
+    /// Returns whether an alert matches at least one playbook.
+    pub fn matches_any(&self, labels: &impl Labels) -> bool {
+        self.index.matches_any(labels)
+    }
+
     /// Writes the numbers of the playbooks whose matchers all hold, in order, to `out`; what was in it is gone.
     pub fn matching(&self, labels: &impl Labels, out: &mut Vec<u32>) {
         self.index.matching(labels, out);

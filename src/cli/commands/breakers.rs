@@ -1,0 +1,105 @@
+//! `amflow breakers`: which playbooks failed too often in a row, and letting them start again.
+
+use clap::{Args, Subcommand};
+use comfy_table::Table;
+use serde_json::json;
+
+use crate::cli::args::{Format, OutputArgs, StoreArgs};
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, Exit, OrExit as _};
+use crate::cli::workbench;
+use crate::engine::gate_keys;
+use crate::run::{Change, GateChange};
+
+/// The arguments of `amflow breakers`.
+#[derive(Debug, Args)]
+pub struct BreakersArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: BreakersCommand,
+}
+
+/// What to do with breakers.
+#[derive(Debug, Subcommand)]
+pub enum BreakersCommand {
+    /// List the breakers that count failures
+    List {
+        /// How to print.
+        #[command(flatten)]
+        output: OutputArgs,
+        /// Where the store is.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Close a breaker again; runs start one by one at first
+    Reset {
+        /// The playbook
+        #[arg(value_name = "PLAYBOOK", required = true)]
+        playbooks: Vec<String>,
+        /// Where the store is.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}
+
+/// Lists or resets.
+pub(super) fn run(args: &BreakersArgs, context: &Context) -> Result<Exit, CliError> {
+    match &args.command {
+        BreakersCommand::List { output, store } => list(context, output.output, store),
+        BreakersCommand::Reset { playbooks, store } => reset(context, playbooks, store),
+    }
+}
+
+fn list(context: &Context, format: Format, store: &StoreArgs) -> Result<Exit, CliError> {
+    let store = workbench::open_store(context, store, crate::store::Access::Read)?;
+    let gates = context.block_on(store.gates("breaker:".to_owned()))?.or_end(Exit::Unable)?;
+    let records: Vec<_> = gates
+        .iter()
+        .filter(|(_, state)| state.failures > 0 || state.opened_at.is_some() || state.trickle)
+        .map(|(key, state)| {
+            let playbook = key.strip_prefix("breaker:").unwrap_or(key);
+            let is = match (state.opened_at, state.trickle) {
+                (Some(_), _) => "open",
+                (None, true) => "trickles",
+                (None, false) => "closed",
+            };
+            json!({
+                "playbook": playbook,
+                "state": is,
+                "failures": state.failures,
+                "opened_at": state.opened_at.map(|t| t.to_string()),
+            })
+        })
+        .collect();
+    match format {
+        Format::Json => context.ui.json(&records),
+        Format::Ndjson => records.iter().for_each(|record| context.ui.json_line(record)),
+        Format::Text if records.is_empty() => context.ui.say("no playbook has failed lately"),
+        Format::Text => {
+            let mut table = workbench::table(context, &["PLAYBOOK", "BREAKER", "FAILURES", "OPENED"]);
+            for record in &records {
+                row(&mut table, record);
+            }
+            context.ui.line(table);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn row(table: &mut Table, record: &serde_json::Value) {
+    let text = |key: &str| record.get(key).and_then(serde_json::Value::as_str).unwrap_or("-").to_owned();
+    let failures = record.get("failures").map(ToString::to_string).unwrap_or_default();
+    table.add_row(vec![text("playbook"), text("state"), failures, text("opened_at")]);
+}
+
+fn reset(context: &Context, playbooks: &[String], store: &StoreArgs) -> Result<Exit, CliError> {
+    let store = workbench::open_store(context, store, crate::store::Access::Write)?;
+    let now = workbench::clock().now();
+    let changes = playbooks
+        .iter()
+        .map(|playbook| GateChange { key: gate_keys::breaker(playbook), change: Change::Reset })
+        .collect();
+    context.block_on(store.change_gates(changes, now))?.or_end(Exit::Unable)?;
+    context.ui.say(format_args!("reset: {}", playbooks.join(", ")));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,201 @@
+//! `amflow run`: reads alerts, starts what they start, and works until it is over or waits.
+
+use clap::Args;
+
+use crate::cli::args::{Format, OutputArgs, PlaybookArgs, RunningArgs, SourceArgs, StoreArgs};
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, Exit, OrExit as _};
+use crate::cli::reading::{self, Reading};
+use crate::cli::show::Show;
+use crate::cli::ui::Tone;
+use crate::cli::workbench::{self, Workbench};
+use crate::engine::{Offer, OfferAnswer, Resumed, RunEnd, RunEndKind, Take};
+use crate::report::{LaterRecord, OUTPUT_VERSION, RunReport, SkipRecord, run_record};
+use crate::run::{RunStatus, Skip};
+use crate::store::Access;
+use crate::text::plural;
+
+const EXAMPLES: &str = "\
+Examples:
+  amtool alert query -o json | amflow run      work on exactly what is piped
+  amflow run --poll                            ask Alertmanager, and go on with what is due
+  amflow run --from alerts.json                a file, or a URL
+  amflow run --poll --filter severity=critical --no-wait -q
+  */2 * * * * amflow run --poll --no-wait -q   in a crontab: overlapping starts are harmless
+
+`amflow plan` shows beforehand what would be done, with --explain why not.";
+
+/// Runs that one start goes on with, at most.
+const MOST_RESUMED: usize = 1_000;
+
+/// The arguments of `amflow run`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RunArgs {
+    /// Where playbooks are.
+    #[command(flatten)]
+    pub playbooks: PlaybookArgs,
+    /// Where alerts come from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Where the store is.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// How runs are worked on.
+    #[command(flatten)]
+    pub running: RunningArgs,
+    /// How to print.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Reads, admits, works, reports.
+pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
+    let reading = reading::read(context, &args.playbooks, &args.source, &args.store, Some(&args.running))?;
+    refuse_missing(&reading)?;
+    let nothing_to_do = reading.delivery.alerts.is_empty() && !reading.polled;
+    if nothing_to_do {
+        // The commonest case of a pipe: no store is made for it, no runtime is started.
+        report(context, args.output.output, &reading, &[], &[]);
+        return Ok(reading.exit());
+    }
+    let store = workbench::open_of(context, &reading.settings, Access::Write)?;
+    let lines = !context.ui.is_quiet();
+    let mut bench = Workbench::new(context, &reading.settings, store, lines)?;
+    let mut show = Show::new(&context.ui, args.output.output);
+    let worked = context.block_on(work(&mut bench, &reading, &mut show))?;
+    let (offers, ends) = worked.or_end(Exit::Unable)?;
+    report(context, args.output.output, &reading, &offers, &ends);
+    Ok(exit(&offers, &ends, bench.engine.stopped_by()).worst(reading.exit()))
+}
+
+/// Refuses to begin when a playbook that would run needs what is not there.
+fn refuse_missing(reading: &Reading) -> Result<(), CliError> {
+    let offered = reading.settings.engine_options().offered;
+    let mut matching = std::collections::BTreeSet::new();
+    let mut of_alert = Vec::new();
+    for alert in &reading.delivery.alerts {
+        reading.library.matching(&alert.labels, &mut of_alert);
+        matching.extend(of_alert.iter().copied());
+    }
+    for number in matching {
+        let Some(playbook) = reading.library.playbooks().get(number as usize) else { continue };
+        if let Some(what) = offered.missing(playbook) {
+            return Err(CliError::usage(format_args!("playbook `{}` {what}", playbook.name))
+                .hint(format_args!("it stands in {}; nothing was started", playbook.place)));
+        }
+    }
+    Ok(())
+}
+
+async fn work(
+    bench: &mut Workbench,
+    reading: &Reading,
+    show: &mut Show<'_>,
+) -> Result<(Vec<Offer>, Vec<RunEnd>), crate::engine::StoreError> {
+    let engine = bench.engine.clone();
+    let doing = async {
+        let mut resumed: Vec<Resumed> = Vec::new();
+        if reading.polled {
+            resumed = engine.take(Take::Due, MOST_RESUMED).await?;
+            if reading.complete && reading.settings.engine_options().offered.alertmanager {
+                engine.keep_raised(&reading.firing, &reading.delivery).await?;
+            }
+        }
+        let mut offers = engine.admit(&reading.library, &reading.delivery).await?;
+        let ends = engine.complete(&reading.library, Some(&reading.delivery), &mut offers, resumed).await?;
+        Ok((offers, ends))
+    };
+    bench.attend(doing, show).await
+}
+
+/// Prints what was done: records on standard output, a summary on standard error.
+fn report(context: &Context, format: Format, reading: &Reading, offers: &[Offer], ends: &[RunEnd]) {
+    let later: Vec<_> = offers.iter().filter_map(LaterRecord::of).collect();
+    let skipped: Vec<_> = offers.iter().filter_map(SkipRecord::of).collect();
+    match format {
+        Format::Json => context.ui.json(&RunReport {
+            version: OUTPUT_VERSION,
+            runs: ends.iter().map(run_record).collect(),
+            later,
+            skipped,
+            alerts_read: reading.read,
+            bad_alerts: reading.bad.clone(),
+        }),
+        Format::Ndjson => {
+            // Runs were printed as they ended.
+            later.iter().for_each(|record| context.ui.json_line(record));
+            skipped.iter().for_each(|record| context.ui.json_line(record));
+        }
+        Format::Text => {
+            for record in &later {
+                context.ui.say(format_args!(
+                    "{} {} {}: {}",
+                    context.ui.err_paint(Tone::Doubtful, "later"),
+                    record.playbook,
+                    crate::text::escape_for_terminal(&record.target),
+                    record.detail
+                ));
+            }
+        }
+    }
+    context.ui.say(summary(reading, offers, ends));
+}
+
+/// One line: alerts, runs by status, later, why nothing.
+pub(super) fn summary(reading: &Reading, offers: &[Offer], ends: &[RunEnd]) -> String {
+    let read = usize::try_from(reading.read).unwrap_or(usize::MAX);
+    let mut parts = vec![format!("{} read from {}", plural(read, "alert"), reading.delivery.source)];
+    let count = |wanted: RunStatus| {
+        ends.iter().filter(|e| matches!(e.kind, RunEndKind::Finished(status) if status == wanted)).count()
+    };
+    if ends.is_empty() {
+        parts.push("nothing to run".to_owned());
+    } else {
+        parts.push(plural(ends.len(), "run"));
+    }
+    for status in [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled, RunStatus::Rejected] {
+        let n = count(status);
+        if n > 0 {
+            parts.push(format!("{n} {}", status.as_str()));
+        }
+    }
+    let left = ends.iter().filter(|e| !matches!(e.kind, RunEndKind::Finished(_))).count();
+    if left > 0 {
+        parts.push(format!("{left} left waiting"));
+    }
+    let later = offers.iter().filter(|o| matches!(o.answer, OfferAnswer::Later(_))).count();
+    if later > 0 {
+        parts.push(format!("{later} later"));
+    }
+    let claimed =
+        offers.iter().filter(|o| matches!(&o.answer, OfferAnswer::Skip(Skip::Claimed { .. }))).count();
+    if claimed > 0 {
+        parts.push(format!("{claimed} already done or under way"));
+    }
+    parts.join(", ")
+}
+
+/// Returns the exit code of what happened.
+pub(super) fn exit(offers: &[Offer], ends: &[RunEnd], stopped_by: Option<String>) -> Exit {
+    let mut exit = Exit::Done;
+    for end in ends {
+        exit = exit.worst(match &end.kind {
+            RunEndKind::Finished(RunStatus::Failed | RunStatus::Rejected) => Exit::Failed,
+            RunEndKind::Finished(_) | RunEndKind::TakenAway => Exit::Done,
+            RunEndKind::Parked(_) => Exit::Waiting,
+            RunEndKind::Abandoned => Exit::Interrupted,
+            RunEndKind::StoreFailed(_) => Exit::Unable,
+        });
+    }
+    for offer in offers {
+        if matches!(&offer.answer, OfferAnswer::Skip(Skip::WhenFailed { .. } | Skip::Missing { .. })) {
+            exit = exit.worst(Exit::Failed);
+        }
+    }
+    match stopped_by.as_deref() {
+        Some("SIGTERM") => exit.worst(Exit::Terminated),
+        Some(_) => exit.worst(Exit::Interrupted),
+        None => exit,
+    }
+}

@@ -1,0 +1,171 @@
+//! `amflow runs resume|cancel|retry`: going on with runs, ending them, doing them again.
+
+use clap::Args;
+
+use crate::cli::args::{AlertmanagerArgs, OutputArgs, RunningArgs, StoreArgs};
+use crate::cli::commands::run::exit;
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, Exit, OrExit as _};
+use crate::cli::reading;
+use crate::cli::show::Show;
+use crate::cli::workbench::{self, Workbench};
+use crate::engine::{StoreError, Take};
+use crate::playbook::Library;
+use crate::store::Access;
+use crate::text::plural;
+
+/// The arguments of `amflow runs resume`.
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// Only these, due or not [default: all that are due or were left by a process that is gone]
+    #[arg(value_name = "RUN")]
+    pub runs: Vec<String>,
+    /// Where Alertmanager is.
+    #[command(flatten)]
+    pub alertmanager: AlertmanagerArgs,
+    /// How runs are worked on.
+    #[command(flatten)]
+    pub running: RunningArgs,
+    /// How to print.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Where the store is.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// The arguments of `amflow runs cancel`.
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// The runs
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<String>,
+    /// Where Alertmanager is.
+    #[command(flatten)]
+    pub alertmanager: AlertmanagerArgs,
+    /// How to print.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Where the store is.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// The arguments of `amflow runs retry`.
+#[derive(Debug, Args)]
+pub struct RetryArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Where Alertmanager is.
+    #[command(flatten)]
+    pub alertmanager: AlertmanagerArgs,
+    /// How runs are worked on.
+    #[command(flatten)]
+    pub running: RunningArgs,
+    /// How to print.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Where the store is.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+fn bench(
+    context: &Context,
+    alertmanager: &AlertmanagerArgs,
+    running: Option<&RunningArgs>,
+    store: &StoreArgs,
+) -> Result<Workbench, CliError> {
+    let settings = reading::settings(context, alertmanager, None, Some(store), running)?;
+    let store = workbench::open_of(context, &settings, Access::Write)?;
+    Workbench::new(context, &settings, store, !context.ui.is_quiet())
+}
+
+/// Goes on with runs.
+pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<Exit, CliError> {
+    let mut bench = bench(context, &args.alertmanager, Some(&args.running), &args.store)?;
+    let store = bench.engine.store().clone();
+    let mut ids = Vec::new();
+    for named in &args.runs {
+        ids.push(super::find(context, store.as_ref(), named)?.header.run);
+    }
+    let which = if ids.is_empty() { Take::Due } else { Take::These(ids) };
+    go_on(context, &mut bench, which, &args.output)
+}
+
+fn go_on(
+    context: &Context,
+    bench: &mut Workbench,
+    which: Take,
+    output: &OutputArgs,
+) -> Result<Exit, CliError> {
+    let engine = bench.engine.clone();
+    let mut show = Show::new(&context.ui, output.output);
+    let doing = async {
+        let resumed = engine.take(which, usize::MAX >> 1).await?;
+        for run in &resumed {
+            for mark in &run.survivors {
+                engine.notice(&format!("ended a command that was left running: {mark}"));
+            }
+        }
+        let mut offers = Vec::new();
+        engine.complete(&Library::new(Vec::new()), None, &mut offers, resumed).await
+    };
+    let ends = context.block_on(bench.attend(doing, &mut show))?.or_end(Exit::Unable)?;
+    if output.output == crate::cli::args::Format::Json {
+        context.ui.json(&ends.iter().map(crate::report::run_record).collect::<Vec<_>>());
+    }
+    context.ui.say(format_args!("went on with {}", plural(ends.len(), "run")));
+    Ok(exit(&[], &ends, bench.engine.stopped_by()))
+}
+
+/// Cancels runs: those that a process works on are told, the others are ended here.
+pub(super) fn cancel(args: &CancelArgs, context: &Context) -> Result<Exit, CliError> {
+    let mut bench = bench(context, &args.alertmanager, None, &args.store)?;
+    let store = bench.engine.store().clone();
+    let by = format!("`amflow runs cancel` by {}", workbench::who(context));
+    let mut ids = Vec::new();
+    for named in &args.runs {
+        let run = super::find(context, store.as_ref(), named)?;
+        if run.status.is_final() {
+            return Err(CliError::usage(format_args!(
+                "run {} is over: {}",
+                run.header.run,
+                run.status.as_str()
+            )));
+        }
+        context.block_on(bench.engine.cancel(&run.header.run, &by))?.or_end(Exit::Unable)?;
+        ids.push(run.header.run);
+    }
+    go_on(context, &mut bench, Take::These(ids), &args.output)?;
+    context.ui.say("cancelled; a process that works on one of them is told within seconds");
+    Ok(Exit::Done)
+}
+
+/// Does a run again.
+pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<Exit, CliError> {
+    let mut bench = bench(context, &args.alertmanager, Some(&args.running), &args.store)?;
+    let store = bench.engine.store().clone();
+    let old = super::find(context, store.as_ref(), &args.run)?;
+    if !old.status.is_final() {
+        return Err(CliError::usage(format_args!(
+            "run {} is not over: {}",
+            old.header.run,
+            old.status.as_str()
+        ))
+        .hint("`amflow runs resume` goes on with it"));
+    }
+    let engine = bench.engine.clone();
+    let mut show = Show::new(&context.ui, args.output.output);
+    let doing = async {
+        let mut offers = vec![engine.retry(&old.header.run).await?];
+        let ends = engine.complete(&Library::new(Vec::new()), None, &mut offers, Vec::new()).await?;
+        Ok::<_, StoreError>((offers, ends))
+    };
+    let (offers, ends) = context.block_on(bench.attend(doing, &mut show))?.or_end(Exit::Unable)?;
+    for record in offers.iter().filter_map(crate::report::LaterRecord::of) {
+        context.ui.warn(format_args!("not now: {}", record.detail));
+    }
+    Ok(exit(&offers, &ends, bench.engine.stopped_by()))
+}

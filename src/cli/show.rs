@@ -1,0 +1,158 @@
+//! [`Show`]: what people see while runs are worked on: spinners on a terminal, plain lines elsewhere.
+//!
+//! Events come from the engine's tasks through a channel, because only the [`Ui`] prints.
+
+use std::collections::HashMap;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::args::Format;
+use super::ui::{Tone, Ui};
+use crate::engine::{Reporter, RunEnd, RunEndKind, RunHeader};
+use crate::report::{RunRecord, event_line, run_record, short_id};
+use crate::run::{RunStatus, Stamped};
+use crate::text::escape_for_terminal;
+
+/// What the engine tells.
+#[derive(Debug)]
+pub(super) enum News {
+    /// A line about a run.
+    Line(RunHeader, jiff::Timestamp, String),
+    /// A run was left.
+    Ended(Box<RunRecord>, bool),
+    /// Something else.
+    Notice(String),
+}
+
+/// A reporter that passes on what people want to see.
+#[derive(Debug)]
+pub(super) struct ChannelReporter {
+    tell: UnboundedSender<News>,
+    lines: bool,
+}
+
+impl ChannelReporter {
+    /// Makes the reporter and the end at which its news come out; without `lines` only ends and notices.
+    pub(super) fn new(lines: bool) -> (ChannelReporter, UnboundedReceiver<News>) {
+        let (tell, hear) = unbounded_channel();
+        (ChannelReporter { tell, lines }, hear)
+    }
+
+    fn tell(&self, news: News) {
+        // Nobody listens any more once the command ends.
+        let _ = self.tell.send(news);
+    }
+}
+
+impl Reporter for ChannelReporter {
+    fn event(&self, run: &RunHeader, event: &Stamped) {
+        if self.lines
+            && let Some(line) = event_line(run, event)
+        {
+            self.tell(News::Line(run.clone(), event.at, line));
+        }
+    }
+
+    fn ended(&self, end: &RunEnd) {
+        let good = matches!(end.kind, RunEndKind::Finished(RunStatus::Succeeded) | RunEndKind::Parked(_));
+        self.tell(News::Ended(Box::new(run_record(end)), good));
+    }
+
+    fn notice(&self, text: &str) {
+        self.tell(News::Notice(text.to_owned()));
+    }
+}
+
+/// Shows news as they come.
+#[derive(Debug)]
+pub(super) struct Show<'u> {
+    ui: &'u Ui,
+    format: Format,
+    bars: Option<MultiProgress>,
+    of_run: HashMap<String, ProgressBar>,
+    notices: Vec<String>,
+}
+
+/// Spinners shown at the same time, at most: more than a screen helps nobody.
+const MOST_BARS: usize = 20;
+
+impl<'u> Show<'u> {
+    /// Makes a show on this printer.
+    pub(super) fn new(ui: &'u Ui, format: Format) -> Show<'u> {
+        let bars = (ui.is_watched() && !ui.is_quiet()).then(MultiProgress::new);
+        Show { ui, format, bars, of_run: HashMap::new(), notices: Vec::new() }
+    }
+
+    /// Shows one piece of news.
+    pub(super) fn see(&mut self, news: News) {
+        match news {
+            News::Line(run, at, line) => self.line(&run, at, &line),
+            News::Ended(record, good) => self.ended(&record, good),
+            News::Notice(text) => {
+                // The same trouble every few seconds is one trouble.
+                if !self.notices.contains(&text) {
+                    self.print(|ui| ui.warn(&text));
+                    self.notices.push(text);
+                }
+            }
+        }
+    }
+
+    fn line(&mut self, run: &RunHeader, at: jiff::Timestamp, line: &str) {
+        let name = format!("{} {}", run.playbook, short_id(&run.run));
+        let Some(bars) = &self.bars else {
+            self.ui.say(format_args!("{} {name} {line}", at.strftime("%H:%M:%SZ")));
+            return;
+        };
+        if !self.of_run.contains_key(&run.run) && self.of_run.len() < MOST_BARS {
+            let bar = bars.add(ProgressBar::new_spinner());
+            if let Ok(style) =
+                ProgressStyle::with_template("{spinner} {prefix:.bold} {wide_msg} {elapsed:.dim}")
+            {
+                bar.set_style(style);
+            }
+            bar.set_prefix(name.clone());
+            bar.enable_steady_tick(std::time::Duration::from_millis(120));
+            self.of_run.insert(run.run.clone(), bar);
+        }
+        if let Some(bar) = self.of_run.get(&run.run) {
+            bar.set_message(line.to_owned());
+        }
+        if self.ui.verbosity() > 0 {
+            self.print(|ui| ui.say(format_args!("{} {name} {line}", at.strftime("%H:%M:%SZ"))));
+        }
+    }
+
+    fn ended(&mut self, record: &RunRecord, good: bool) {
+        if let Some(bar) = self.of_run.remove(&record.run) {
+            bar.finish_and_clear();
+        }
+        if self.format == Format::Ndjson {
+            self.print(|ui| ui.json_line(record));
+        }
+        if self.bars.is_some() {
+            let (mark, tone) = if good { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
+            let reason =
+                if record.reason.is_empty() { String::new() } else { format!(": {}", record.reason) };
+            let line = format!(
+                "{} {} {} ({:.1}s)  {}{}",
+                self.ui.err_paint(tone, mark),
+                self.ui.err_paint(Tone::Strong, &record.playbook),
+                record.status,
+                record.seconds,
+                escape_for_terminal(&record.target),
+                escape_for_terminal(&reason),
+            );
+            self.print(|ui| ui.say(&line));
+        }
+    }
+
+    /// Prints without tearing the spinners.
+    fn print(&self, print: impl FnOnce(&Ui)) {
+        match &self.bars {
+            Some(bars) => bars.suspend(|| print(self.ui)),
+            None => print(self.ui),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! [`Workbench`]: an engine wired to the real world, as the settings say.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::args::{AlertmanagerArgs, StoreArgs};
+use super::context::Context;
+use super::error::{CliError, Exit, OrExit as _};
+use super::reading;
+use super::show::{ChannelReporter, News, Show};
+use crate::client::HttpOptions;
+use crate::config::Settings;
+use crate::engine::{Clock, Engine, Parts, RunFilter, RunSummary, Stop, Stopper, Store, StoreError};
+use crate::perform::{Connection, Live, LiveOptions, SystemClock, is_alive, owner};
+use crate::playbook::compile_text;
+use crate::run::RunStatus;
+use crate::store::{Access, Opening, open};
+
+/// Returns the clock.
+pub(super) fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// Returns who sits at the keyboard: for pauses, cancels, silences.
+pub(super) fn who(context: &Context) -> String {
+    let user = context.environment.text("SUDO_USER").or_else(|| context.environment.text("USER"));
+    user.or_else(|| context.environment.text("LOGNAME")).unwrap_or("amflow").to_owned()
+}
+
+/// Opens the store that the flag, the configuration or the system name.
+pub(super) fn open_store(
+    context: &Context,
+    args: &StoreArgs,
+    access: Access,
+) -> Result<Arc<dyn Store>, CliError> {
+    let settings = reading::settings(context, &AlertmanagerArgs::default(), None, Some(args), None)?;
+    open_of(context, &settings, access)
+}
+
+/// Opens the store of the settings, and says which, so that nobody works on another one than they think.
+pub(super) fn open_of(
+    context: &Context,
+    settings: &Settings,
+    access: Access,
+) -> Result<Arc<dyn Store>, CliError> {
+    let opening = Opening { group: settings.store.group, ..Opening::new(access) };
+    let opened = open(&settings.store.path, &opening).or_end(Exit::Unable)?;
+    for notice in &opened.notices {
+        context.ui.warn(notice);
+    }
+    context.ui.say(format_args!("store: {}", opened.store.place()));
+    Ok(opened.store)
+}
+
+/// Makes a table that fits the terminal.
+pub(super) fn table(context: &Context, heads: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(heads.to_vec());
+    if context.ui.is_terminal() {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(u16::try_from(context.ui.width()).unwrap_or(u16::MAX));
+    }
+    table
+}
+
+/// An engine, and what belongs to it.
+pub(super) struct Workbench {
+    /// The engine.
+    pub(super) engine: Engine,
+    /// What it tells.
+    pub(super) news: UnboundedReceiver<News>,
+    /// By which it is stopped.
+    pub(super) stopper: Stopper,
+}
+
+impl Workbench {
+    /// Wires an engine; `lines` says whether every event is told.
+    pub(super) fn new(
+        context: &Context,
+        settings: &Settings,
+        store: Arc<dyn Store>,
+        lines: bool,
+    ) -> Result<Workbench, CliError> {
+        let (stopper, stop) = Stop::new();
+        let (reporter, news) = ChannelReporter::new(lines);
+        let facts = settings.facts();
+        let engine = Engine::new(Parts {
+            store,
+            performer: Arc::new(Live::new(live_options(context, settings)?)),
+            clock: clock(),
+            reporter: Arc::new(reporter),
+            owner: owner(),
+            compile: Arc::new(move |text| {
+                compile_text(text, &facts).map(Arc::new).map_err(|problems| {
+                    problems
+                        .iter()
+                        .next()
+                        .map_or_else(|| "its playbook no longer compiles".to_owned(), |d| d.message.clone())
+                })
+            }),
+            is_alive: Arc::new(is_alive),
+            options: settings.engine_options(),
+            stop,
+        });
+        Ok(Workbench { engine, news, stopper })
+    }
+
+    /// Does some work while showing what it tells; SIGINT and SIGTERM stop it, gently the first time.
+    pub(super) async fn attend<T>(&mut self, work: impl Future<Output = T>, show: &mut Show<'_>) -> T {
+        let mut interrupt = signal(SignalKind::interrupt()).ok();
+        let mut terminate = signal(SignalKind::terminate()).ok();
+        tokio::pin!(work);
+        let done = loop {
+            tokio::select! {
+                done = &mut work => break done,
+                Some(news) = self.news.recv() => show.see(news),
+                () = next(&mut interrupt) => self.stop("SIGINT", show),
+                () = next(&mut terminate) => self.stop("SIGTERM", show),
+            }
+        };
+        while let Ok(news) = self.news.try_recv() {
+            show.see(news);
+        }
+        done
+    }
+
+    fn stop(&self, by: &str, show: &mut Show<'_>) {
+        let again = self.engine.stopped_by().is_some();
+        let says = if again { "stopping at once" } else { "ending what runs; once more stops at once" };
+        show.see(News::Notice(format!("{by}: {says}")));
+        self.stopper.ask(by);
+    }
+
+    /// Returns the runs that a poll would go on with.
+    pub(super) async fn unfinished(&self) -> Result<Vec<RunSummary>, StoreError> {
+        let statuses = vec![RunStatus::Queued, RunStatus::Running, RunStatus::Waiting];
+        self.engine.store().list(RunFilter { statuses, ..RunFilter::default() }).await
+    }
+}
+
+/// Returns what the real performer needs.
+fn live_options(context: &Context, settings: &Settings) -> Result<LiveOptions, CliError> {
+    let connections = settings.connections.iter().map(|(name, c)| {
+        (
+            name.clone(),
+            Connection {
+                url: c.url.at("/"),
+                http_config: c.http_config.clone(),
+                options: HttpOptions::default(),
+            },
+        )
+    });
+    Ok(LiveOptions {
+        environment: context.environment.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        secrets: settings.secrets.clone(),
+        redact: settings.redact.clone(),
+        connections: connections.collect(),
+        alertmanager: settings.cluster().or_end(Exit::Usage)?,
+        prometheus: settings.prometheus().or_end(Exit::Usage)?,
+        ..LiveOptions::default()
+    })
+}
+
+async fn next(signal: &mut Option<tokio::signal::unix::Signal>) {
+    let got = match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
+    };
+    if got.is_none() {
+        std::future::pending::<()>().await;
+    }
+}

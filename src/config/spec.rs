@@ -1,0 +1,112 @@
+//! The configuration file as people write it. Main type: [`ConfigSpec`]; its comments are the reference.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::client::{Dialect, HttpConfig};
+use crate::model::TimeIntervalSpec;
+use crate::perform::SecretSource;
+
+/// The configuration of amflow. Everything is optional.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConfigSpec {
+    /// Where Alertmanager is. Without it, amtool's own configuration says so.
+    pub alertmanager: Option<AlertmanagerSpec>,
+    /// Where Prometheus is: for `prometheus` steps and waits.
+    pub prometheus: Option<PrometheusSpec>,
+    /// Playbooks: files, and directories with all below them. Relative paths start at this file's directory.
+    pub playbooks: Vec<PathBuf>,
+    /// Where journals, claims and gates are kept.
+    pub store: Option<StoreSpec>,
+    /// Limits over all playbooks.
+    pub limits: GlobalLimitsSpec,
+    /// Runs worked on at the same time by one process; 4 when not given.
+    pub parallel: Option<u16>,
+    /// Variables of the environment that playbooks may read as `env.NAME`. They are fixed when a run starts.
+    pub env: Vec<String>,
+    /// Secrets by name, and where each comes from.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// Services that steps reach by name, such as an Airflow.
+    pub connections: BTreeMap<String, ConnectionSpec>,
+    /// Times that playbooks name in `active_time_intervals` and `mute_time_intervals`, in Alertmanager's own form.
+    pub time_intervals: Vec<TimeIntervalSpec>,
+    /// Who silences are made by; `amflow` when not given.
+    pub author: Option<String>,
+}
+
+/// Where Alertmanager is, and how to talk to it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlertmanagerSpec {
+    /// Every peer of the cluster, such as `http://alertmanager:9093`, with its path prefix if it has one.
+    pub urls: Vec<String>,
+    /// Credentials, TLS, proxy and headers, in the form that Prometheus' configuration has.
+    pub http_config: Option<HttpConfig>,
+    /// The tenant, sent as `X-Scope-OrgID`: for Mimir and Cortex.
+    pub tenant: Option<String>,
+    /// Whose API it is.
+    pub dialect: Dialect,
+    /// Only alerts that these match are polled. `wait: {until: resolved}` looks past them.
+    pub filter: Vec<String>,
+    /// What its alerts are called in the store: clusters that share a store need different names.
+    pub scope: Option<String>,
+    /// How long a request may take; 30s when not given.
+    pub timeout: Option<String>,
+}
+
+/// Where Prometheus is, and how to talk to it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PrometheusSpec {
+    /// Its URL, such as `http://prometheus:9090`, with its path prefix if it has one.
+    pub url: String,
+    /// Credentials, TLS, proxy and headers.
+    #[serde(default)]
+    pub http_config: Option<HttpConfig>,
+    /// The tenant, sent as `X-Scope-OrgID`.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// How long a request may take; 30s when not given.
+    #[serde(default)]
+    pub timeout: Option<String>,
+}
+
+/// A service that steps reach by name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionSpec {
+    /// Its URL.
+    pub url: String,
+    /// Credentials, TLS, proxy and headers.
+    #[serde(default)]
+    pub http_config: Option<HttpConfig>,
+}
+
+/// Where journals, claims and gates are kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSpec {
+    /// Its directory. `/var/lib/amflow` where that exists, else `~/.local/state/amflow`, when not given.
+    pub path: Option<PathBuf>,
+    /// The group whose members share it, by name or number; only its owner uses it when not given.
+    pub group: Option<String>,
+}
+
+/// Limits over all playbooks; `none` takes one away.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GlobalLimitsSpec {
+    /// Runs at the same time; 10 when not given.
+    pub running: Option<String>,
+    /// Runs started in a window of time; `60 in 1h` when not given.
+    pub starts: Option<String>,
+}
+
+/// Returns the JSON Schema of the configuration file.
+pub fn schema() -> serde_json::Value {
+    crate::text::schema_of::<ConfigSpec>()
+}
