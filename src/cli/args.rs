@@ -49,7 +49,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub struct GlobalArgs {
-    /// Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]
+    /// Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// Say only what went wrong
@@ -76,7 +76,7 @@ pub struct AlertmanagerArgs {
     /// Where Alertmanager is; repeated for every peer of a cluster [default: the configuration's, then amtool's]
     #[arg(id = "alertmanager_url", long = "alertmanager.url", value_name = "URL", value_hint = ValueHint::Url)]
     pub urls: Vec<BaseUrl>,
-    /// How to talk to it: a file with Prometheus' http_config, as amtool takes it
+    /// How to talk to it: a file with Prometheus' `http_config`, as amtool takes it
     #[arg(id = "http_config_file", long = "http.config.file", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub http_config_file: Option<PathBuf>,
 }

@@ -159,7 +159,7 @@ impl Settings {
                 Some(Some(value)) => drop(env.insert(name.clone(), value.to_owned())),
                 Some(None) => notices.push(format!("`{name}` of the environment is not UTF-8, and left out")),
                 None => {
-                    notices.push(format!("the configuration lists `{name}` under `env`, and it is not set"))
+                    notices.push(format!("the configuration lists `{name}` under `env`, and it is not set"));
                 }
             }
         }

@@ -191,13 +191,12 @@ impl<'f> Flow<'f> {
 
     /// Goes on behind a `when`; two with the same text hold together.
     pub(super) fn behind_when(&mut self, source: &str, uses: &[Use]) {
-        let condition = match self.known_conditions.get(source.trim()) {
-            Some(known) => *known,
-            None => {
-                let new = self.new_condition();
-                self.known_conditions.insert(source.trim().to_owned(), new);
-                new
-            }
+        let condition = if let Some(known) = self.known_conditions.get(source.trim()) {
+            *known
+        } else {
+            let new = self.new_condition();
+            self.known_conditions.insert(source.trim().to_owned(), new);
+            new
         };
         self.holds.push(condition);
         self.looked_at.extend(uses.iter().flat_map(looked_at));

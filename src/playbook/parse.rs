@@ -186,10 +186,11 @@ impl<'p, 'd> Parser<'p, 'd> {
         let lists = [items(root, "steps"), items(root, "on_failure"), items(root, "finally")];
         let declared = self.declare(&lists);
         self.flow.begin_steps(declared);
-        if let Some(node) = root.get("steps").filter(|node| node.items().is_empty()) {
-            if matches!(node.kind, NodeKind::Sequence(_)) && !node.is_broken() {
-                self.reader.error("no-steps", node.span, "a playbook without steps does nothing", None);
-            }
+        if let Some(node) = root.get("steps").filter(|node| node.items().is_empty())
+            && matches!(node.kind, NodeKind::Sequence(_))
+            && !node.is_broken()
+        {
+            self.reader.error("no-steps", node.span, "a playbook without steps does nothing", None);
         }
         let (block, _) = self.block(lists, false);
         let env = std::mem::take(&mut self.flow.env);

@@ -149,7 +149,7 @@ impl Parser<'_, '_> {
         let continue_on_error = self.reader.flag(node, "continue_on_error");
         let fails = did.fails && when.is_none() && foreach.is_none() && !continue_on_error;
         let step =
-            self.common(node, segment, did).map(|step| Step { when, foreach, continue_on_error, ..step });
+            self.common(node, segment, did).map(|step| Step { when, continue_on_error, foreach, ..step });
         (step, fails)
     }
 
@@ -320,21 +320,18 @@ impl Parser<'_, '_> {
     fn the_kind<'n>(&mut self, node: &'n Node) -> Option<(&'n Entry, Option<&'static StepKind>)> {
         let kinds: Vec<&Entry> =
             node.entries().iter().filter(|entry| kind_keys().any(|key| key == entry.key.value)).collect();
-        let (first, more) = match kinds.split_first() {
-            Some(found) => found,
-            None => {
-                if node.entries().iter().all(|entry| COMMON_KEYS.contains(&entry.key.value.as_str())) {
-                    let known: Vec<&str> = kind_keys().collect();
-                    let hint = format!("add one of {}", word_list(&known));
-                    self.reader.error(
-                        "no-kind",
-                        first_key(node),
-                        "this step does nothing: no key says what",
-                        Some(hint),
-                    );
-                }
-                return None;
+        let Some((first, more)) = kinds.split_first() else {
+            if node.entries().iter().all(|entry| COMMON_KEYS.contains(&entry.key.value.as_str())) {
+                let known: Vec<&str> = kind_keys().collect();
+                let hint = format!("add one of {}", word_list(&known));
+                self.reader.error(
+                    "no-kind",
+                    first_key(node),
+                    "this step does nothing: no key says what",
+                    Some(hint),
+                );
             }
+            return None;
         };
         for second in more {
             let (key, other) = (&second.key.value, &first.key.value);

@@ -187,18 +187,17 @@ fn time_intervals(reader: &mut Reader<'_>, playbook: &Node, key: &str) -> Vec<Ar
     for item in playbook.get(key).map(Node::items).unwrap_or_default() {
         let Some(name) = item.as_str() else { continue };
         let Some(known) = &reader.facts.time_intervals else { continue };
-        match known.get(name) {
-            Some(interval) => found.push(Arc::clone(interval)),
-            None => {
-                let hint = suggestion(name, known.keys().map(String::as_str))
-                    .unwrap_or_else(|| "define it under `time_intervals` in the configuration".to_owned());
-                reader.error(
-                    "unknown-time-interval",
-                    item.span,
-                    format!("there is no time interval `{name}`"),
-                    Some(hint),
-                );
-            }
+        if let Some(interval) = known.get(name) {
+            found.push(Arc::clone(interval));
+        } else {
+            let hint = suggestion(name, known.keys().map(String::as_str))
+                .unwrap_or_else(|| "define it under `time_intervals` in the configuration".to_owned());
+            reader.error(
+                "unknown-time-interval",
+                item.span,
+                format!("there is no time interval `{name}`"),
+                Some(hint),
+            );
         }
     }
     found

@@ -130,10 +130,10 @@ pub fn judge(playbook: &Playbook, alert: &Alert, seen: Seen<'_>, now: Timestamp)
     if let Some(run) = seen.claimed_by {
         return Verdict::Skip(Skip::Claimed { run: run.to_owned() });
     }
-    if status == TriggerStatus::Firing {
-        if let Some(closed) = too_young(playbook, seen.starts_at, now).or_else(|| muted(playbook, alert)) {
-            return Verdict::Later(closed);
-        }
+    if status == TriggerStatus::Firing
+        && let Some(closed) = too_young(playbook, seen.starts_at, now).or_else(|| muted(playbook, alert))
+    {
+        return Verdict::Later(closed);
     }
     outside_intervals(playbook, now).map_or(Verdict::Start, Verdict::Later)
 }

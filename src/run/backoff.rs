@@ -15,7 +15,7 @@ pub(super) fn delay(retry: &Retry, attempt: u32, seed: u64, asked: Option<Durati
     asked.map_or(jittered, |asked| jittered.max(asked))
 }
 
-/// SplitMix64's finaliser: spreads a counter over all bits.
+/// `SplitMix64`'s finaliser: spreads a counter over all bits.
 fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

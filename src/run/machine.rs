@@ -308,11 +308,11 @@ impl Machine {
 
     /// Works on the steps, then on `on_failure`, until it is settled how the run ends.
     fn work(&mut self) {
-        if let Some(key) = self.run.waits_for_key.clone() {
-            if self.run.cancelled_by.is_none() {
-                self.note_wait(Waits::Key(key));
-                return;
-            }
+        if let Some(key) = self.run.waits_for_key.clone()
+            && self.run.cancelled_by.is_none()
+        {
+            self.note_wait(Waits::Key(key));
+            return;
         }
         let playbook = self.playbook.clone();
         if let Err(problem) = self.base() {

@@ -79,20 +79,17 @@ impl Machine {
                 continue;
             };
             let scope = self.scope(&path, cx);
-            match scope.map_err(|_| ()).and_then(|s| list.eval(&s).map_err(|_| ())) {
-                Ok(items) => {
-                    let items = super::scope::to_json(&items);
-                    for (n, item) in items.as_array().into_iter().flatten().enumerate() {
-                        let turn = format!("{path}[{n}]");
-                        let mut inner = cx.clone();
-                        inner.items.push((turn.clone(), item.clone()));
-                        self.preview_step(step, &turn, depth, &inner, out);
-                    }
+            if let Ok(items) = scope.map_err(|_| ()).and_then(|s| list.eval(&s).map_err(|_| ())) {
+                let items = super::scope::to_json(&items);
+                for (n, item) in items.as_array().into_iter().flatten().enumerate() {
+                    let turn = format!("{path}[{n}]");
+                    let mut inner = cx.clone();
+                    inner.items.push((turn.clone(), item.clone()));
+                    self.preview_step(step, &turn, depth, &inner, out);
                 }
-                Err(()) => {
-                    let why = format!("once for each of `{}`", list.source());
-                    self.push(step, &path, depth, PlannedMove::NotYetKnown(why), out);
-                }
+            } else {
+                let why = format!("once for each of `{}`", list.source());
+                self.push(step, &path, depth, PlannedMove::NotYetKnown(why), out);
             }
         }
     }

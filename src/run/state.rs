@@ -316,7 +316,7 @@ impl Run {
                         self.cancelled_by.get_or_insert_with(|| "a newer run with the same key".to_owned());
                     }
                     SignalKind::Resolved { fingerprints } => {
-                        self.resolved.extend(fingerprints.iter().cloned())
+                        self.resolved.extend(fingerprints.iter().cloned());
                     }
                     SignalKind::Decide { .. } => {}
                 }

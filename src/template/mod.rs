@@ -34,6 +34,8 @@ pub use problem::{Problem, RenderError};
 pub use promql::PromqlTemplate;
 pub use reference::Reference;
 pub use scope::Scope;
-pub use shell::{ArgvReading, ReadAsCode, Dialect, ShellScript, ShellTemplate, interpreter_in, is_interpreter};
+pub use shell::{
+    ArgvReading, Dialect, ReadAsCode, ShellScript, ShellTemplate, interpreter_in, is_interpreter,
+};
 pub use text::TextTemplate;
 pub use url::UrlTemplate;

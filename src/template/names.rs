@@ -164,7 +164,7 @@ impl Names {
             match &facts.known_children {
                 KnownChildren::Open => inherited = true,
                 KnownChildren::Closed(children) if !inherited && children.contains(&path[at]) => {
-                    inherited = true
+                    inherited = true;
                 }
                 KnownChildren::Closed(_) if inherited => {}
                 KnownChildren::Closed(_) => return Found::Unknown(at),

@@ -108,7 +108,8 @@ fn each_alert_finds_its_playbook() {
 #[test]
 fn a_run_can_compile_its_playbook_again_from_the_text_that_it_keeps() {
     for playbook in library().playbooks() {
-        let again = compile_text(&playbook.text, &Facts::default()).expect(playbook.name.as_str());
+        let again = compile_text(&playbook.text, &Facts::default())
+            .unwrap_or_else(|_| panic!("{}", playbook.name.as_str()));
         assert_eq!(
             (&again.name, &again.digest, &again.text),
             (&playbook.name, &playbook.digest, &playbook.text)

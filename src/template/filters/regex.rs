@@ -61,22 +61,21 @@ fn with<T>(pattern: &str, use_it: impl FnOnce(&Regex) -> Result<T, Error>) -> Re
     let known = PATTERNS.with_borrow(|patterns| {
         patterns.iter().find(|(source, _)| source == pattern).map(|(_, regex)| regex.clone())
     });
-    let regex = match known {
-        Some(regex) => regex,
-        None => {
-            let regex = RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|error| {
-                let reason = error.to_string();
-                let last = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                Error::new(ErrorKind::InvalidOperation, format!("is not a regular expression: {last}"))
-            })?;
-            PATTERNS.with_borrow_mut(|patterns| {
-                if patterns.len() >= KEPT {
-                    patterns.remove(0);
-                }
-                patterns.push((pattern.to_owned(), regex.clone()));
-            });
-            regex
-        }
+    let regex = if let Some(regex) = known {
+        regex
+    } else {
+        let regex = RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|error| {
+            let reason = error.to_string();
+            let last = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            Error::new(ErrorKind::InvalidOperation, format!("is not a regular expression: {last}"))
+        })?;
+        PATTERNS.with_borrow_mut(|patterns| {
+            if patterns.len() >= KEPT {
+                patterns.remove(0);
+            }
+            patterns.push((pattern.to_owned(), regex.clone()));
+        });
+        regex
     };
     use_it(&regex)
 }

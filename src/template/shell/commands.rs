@@ -31,13 +31,13 @@ const AS_ARGUMENT: &str = "pass it as an argument or by `env:`, and read it ther
 
 /// Adds a word to a command.
 pub(super) fn add(lexer: &mut Lexer<'_>, command: &mut Command, word: Word) {
-    if command.words.is_empty() {
-        if let Some(name) = assigned_name(&word) {
-            check_subscript(lexer, &word);
-            lexer.lexed.flows.assign(&name, &word);
-            command.has_assignments = true;
-            return;
-        }
+    if command.words.is_empty()
+        && let Some(name) = assigned_name(&word)
+    {
+        check_subscript(lexer, &word);
+        lexer.lexed.flows.assign(&name, &word);
+        command.has_assignments = true;
+        return;
     }
     command.words.push(word);
 }
@@ -71,7 +71,7 @@ fn options(lexer: &mut Lexer<'_>, name: &Word, arguments: &[Word]) {
             lexer.lexed.alone.push(*hole);
         }
         // `printf` takes options before its format only, `echo` before its first word.
-        can_be_option &= !word.is_plain("--") && !(matches!(name.as_str(), "printf" | "echo") && at == 0);
+        can_be_option &= !(word.is_plain("--") || matches!(name.as_str(), "printf" | "echo") && at == 0);
     }
 }
 
@@ -211,10 +211,10 @@ fn names(lexer: &mut Lexer<'_>, word: &Word, command: &str) {
 
 fn printf(lexer: &mut Lexer<'_>, arguments: &[Word]) {
     let mut arguments = arguments.iter().peekable();
-    if arguments.next_if(|word| word.is_plain("-v")).is_some() {
-        if let Some(word) = arguments.next() {
-            names(lexer, word, "printf -v");
-        }
+    if arguments.next_if(|word| word.is_plain("-v")).is_some()
+        && let Some(word) = arguments.next()
+    {
+        names(lexer, word, "printf -v");
     }
     arguments.next_if(|word| word.is_plain("--"));
     for hole in arguments.next().into_iter().flat_map(|format| format.holes().collect::<Vec<_>>()) {

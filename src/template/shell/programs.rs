@@ -154,7 +154,7 @@ pub fn is_interpreter(argv0: &str) -> bool {
 /// assert_eq!(interpreter_in(&["sudo", "-u", "postgres", "psql"]), Some("psql"));
 /// assert_eq!(interpreter_in(&["tee", "/tmp/sh"]), None);
 /// ```
-pub fn interpreter_in<'a, S: AsRef<str>>(argv: &'a [S]) -> Option<&'a str> {
+pub fn interpreter_in<S: AsRef<str>>(argv: &[S]) -> Option<&str> {
     let (first, rest) = argv.split_first()?;
     if is_interpreter(first.as_ref()) {
         return Some(first.as_ref());
