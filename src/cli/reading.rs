@@ -129,6 +129,12 @@ pub(super) fn read_all(
     reading(context, playbooks, source, store, running, true)
 }
 
+/// Reads all alerts, without any playbook.
+pub(super) fn read_alone(context: &Context, source: &SourceArgs) -> Result<Reading, CliError> {
+    let settings = settings(context, &source.alertmanager, None, None, None)?;
+    take(context, settings, Library::new(Vec::new()), source, true)
+}
+
 fn reading(
     context: &Context,
     playbooks: &PlaybookArgs,
@@ -139,6 +145,16 @@ fn reading(
 ) -> Result<Reading, CliError> {
     let settings = settings(context, &source.alertmanager, Some(playbooks), Some(store), running)?;
     let library = library(&settings)?;
+    take(context, settings, library, source, all)
+}
+
+fn take(
+    context: &Context,
+    settings: Settings,
+    library: Library,
+    source: &SourceArgs,
+    all: bool,
+) -> Result<Reading, CliError> {
     let mut filters = filters(&source.filter)?;
     filters.extend(settings.filter.iter().cloned());
     let from = choose(context, source)?;

@@ -1,0 +1,93 @@
+//! `amflow alerts`: the alerts as they were read, filtered.
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::args::SourceArgs;
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, Exit};
+use crate::cli::{reading, workbench};
+use crate::text::{escape_for_terminal, plural};
+
+const EXAMPLES: &str = "\
+Examples:
+  amflow alerts                                    those of the configured Alertmanager
+  amflow alerts severity=critical 'job=~\"node.*\"'  those that all matchers match
+  amtool alert query -o json | amflow alerts -o json
+  amflow alerts --from webhook.json                any shape that `run` takes";
+
+/// The arguments of `amflow alerts`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct AlertsArgs {
+    /// Only alerts that this matches; the first may be an alert's name alone, as in amtool
+    #[arg(value_name = "MATCHER")]
+    pub matchers: Vec<String>,
+    /// Where alerts come from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Form of the alerts
+    #[arg(short, long, value_name = "FORMAT", default_value = "simple")]
+    pub output: AlertFormat,
+}
+
+/// A form of alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AlertFormat {
+    /// One line an alert
+    Simple,
+    /// With labels, annotations and times
+    Extended,
+    /// The alerts in the shape of Alertmanager's API
+    Json,
+    /// The same, one a line
+    Ndjson,
+}
+
+/// Reads and prints.
+pub(super) fn run(args: &AlertsArgs, context: &Context) -> Result<Exit, CliError> {
+    let mut source = args.source.clone();
+    for (n, text) in args.matchers.iter().enumerate() {
+        let is_matcher = text.contains('=') || text.contains("!~");
+        source.filter.push(if n == 0 && !is_matcher { format!("alertname={text:?}") } else { text.clone() });
+    }
+    let reading = reading::read_alone(context, &source)?;
+    let alerts = &reading.delivery.alerts;
+    match args.output {
+        AlertFormat::Json => context.ui.json(alerts),
+        AlertFormat::Ndjson => alerts.iter().for_each(|alert| context.ui.json_line(alert)),
+        AlertFormat::Simple | AlertFormat::Extended if alerts.is_empty() => {}
+        AlertFormat::Simple => {
+            let mut table = workbench::table(context, &["ALERTNAME", "STARTS AT", "SUMMARY", "STATE"]);
+            for alert in alerts {
+                let summary = alert.annotations.get("summary").map_or("", String::as_str);
+                table.add_row(vec![
+                    escape_for_terminal(alert.name()).into_owned(),
+                    alert.starts_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+                    escape_for_terminal(summary).into_owned(),
+                    alert.state().to_owned(),
+                ]);
+            }
+            context.ui.line(table);
+        }
+        AlertFormat::Extended => {
+            let mut table = workbench::table(context, &["LABELS", "ANNOTATIONS", "STARTS AT", "STATE"]);
+            for alert in alerts {
+                let notes: Vec<_> = alert.annotations.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
+                table.add_row(vec![
+                    escape_for_terminal(&alert.labels.to_string()).into_owned(),
+                    escape_for_terminal(&notes.join(" ")).into_owned(),
+                    alert.starts_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+                    alert.state().to_owned(),
+                ]);
+            }
+            context.ui.line(table);
+        }
+    }
+    context.ui.say(format_args!(
+        "{} of {} read from {}",
+        alerts.len(),
+        plural(usize::try_from(reading.read).unwrap_or(usize::MAX), "alert"),
+        reading.delivery.source
+    ));
+    Ok(reading.exit())
+}
