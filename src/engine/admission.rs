@@ -70,8 +70,8 @@ pub struct StartedRun {
     pub header: RunHeader,
     /// The lease on it.
     pub lease: Lease,
-    /// Whether it holds its concurrency key (or needs none).
-    pub granted: bool,
+    /// The concurrency key that another run holds; nothing is begun until it is granted.
+    pub waits_for: Option<String>,
     /// Its first events.
     pub journal: Vec<Stamped>,
     /// Alerts were read from Alertmanager so lately that they need no look until then.
@@ -175,8 +175,8 @@ impl Engine {
             let episodes = members.into_iter().map(|(_, key)| key).collect();
             let answer = match self.ask(playbook, trigger, &group, &alerts, episodes, delivery) {
                 Ok(ask) => {
+                    asks.of.push((offers.len(), ask.key.as_ref().map(|k| k.key.clone())));
                     asks.asks.push(ask);
-                    asks.of.push(offers.len());
                     OfferAnswer::Skip(Skip::When)
                 }
                 Err(error) => OfferAnswer::Skip(Skip::WhenFailed { error }),
@@ -267,7 +267,7 @@ impl Engine {
 #[derive(Default)]
 struct Asks {
     asks: Vec<Ask>,
-    of: Vec<usize>,
+    of: Vec<(usize, Option<String>)>,
 }
 
 fn observations(delivery: &Delivery) -> Vec<Observation> {
@@ -282,8 +282,13 @@ fn observations(delivery: &Delivery) -> Vec<Observation> {
 }
 
 /// Puts the store's answers where the judgement left a place for them.
-fn place(offers: &mut [Offer], of: Vec<usize>, admitted: Vec<Admitted>, delivery: &Delivery) {
-    for (n, admitted) in of.into_iter().zip(admitted) {
+fn place(
+    offers: &mut [Offer],
+    of: Vec<(usize, Option<String>)>,
+    admitted: Vec<Admitted>,
+    delivery: &Delivery,
+) {
+    for ((n, key), admitted) in of.into_iter().zip(admitted) {
         let Some(offer) = offers.get_mut(n) else { continue };
         offer.answer = match admitted {
             Admitted::Claimed { run } => OfferAnswer::Skip(Skip::Claimed { run }),
@@ -294,7 +299,7 @@ fn place(offers: &mut [Offer], of: Vec<usize>, admitted: Vec<Admitted>, delivery
                 OfferAnswer::Started(Box::new(StartedRun {
                     header,
                     lease,
-                    granted,
+                    waits_for: key.filter(|_| !granted),
                     journal: events,
                     fresh_until: fresh_until.filter(|_| delivery.fresh),
                 }))

@@ -60,6 +60,7 @@ impl Engine {
         let gates =
             gates_asked(playbook.name.as_str(), &group.target, &id, &playbook.limits, &self.options.limits);
         let key = self.key(&playbook, &id, &started, now).unwrap_or_default();
+        let waits_for = key.as_ref().map(|k| k.key.clone());
         let scope = started.scope.clone();
         let ask = Ask {
             header: header.clone(),
@@ -75,7 +76,7 @@ impl Engine {
                 OfferAnswer::Started(Box::new(StartedRun {
                     header,
                     lease,
-                    granted,
+                    waits_for: waits_for.filter(|_| !granted),
                     journal: events,
                     fresh_until: None,
                 }))

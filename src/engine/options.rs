@@ -35,7 +35,7 @@ impl Default for EngineOptions {
             author: "amflow".to_owned(),
             env: BTreeMap::new(),
             offered: Offered::default(),
-            heartbeat: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(1),
         }
     }
 }

@@ -108,11 +108,10 @@ impl Engine {
             self.reporter.event(&started.header, event);
         }
         let Some(run) = Run::replay(&started.header.run, &journal) else { return };
-        let waits_for_key = run.waits_for_key.is_some();
         let mut machine =
             Machine::new(run, Arc::clone(&offer.playbook), self.run_options(started.fresh_until));
-        if waits_for_key && started.granted {
-            machine.grant_key();
+        if let Some(key) = &started.waits_for {
+            machine.want_key(key);
         }
         let engine = self.clone();
         let (lease, header) = (started.lease.clone(), started.header.clone());

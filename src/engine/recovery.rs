@@ -55,6 +55,9 @@ impl Engine {
         }
         if waits_for_key && taken.granted {
             machine.grant_key();
+        } else if !taken.granted {
+            // Killed between its admission and its first event.
+            machine.want_key("its concurrency key");
         }
         Ok(Resumed { header: taken.header, lease: taken.lease, machine, orphaned: taken.orphaned, survivors })
     }

@@ -34,6 +34,7 @@ pub struct Machine {
     /// Holds that a step releases, to the path of that step.
     pub(super) released_by: BTreeMap<String, String>,
     signals: Vec<Signal>,
+    wanted: Option<String>,
     granted: bool,
     taken_over: Option<String>,
 }
@@ -135,6 +136,7 @@ impl Machine {
             told: BTreeSet::new(),
             released_by: BTreeMap::new(),
             signals: Vec::new(),
+            wanted: None,
             granted: false,
             taken_over: None,
         }
@@ -155,6 +157,11 @@ impl Machine {
     /// Gives a signal.
     pub fn signal(&mut self, signal: Signal) {
         self.signals.push(signal);
+    }
+
+    /// Tells that another run holds the concurrency key: nothing is begun until it is granted.
+    pub fn want_key(&mut self, key: &str) {
+        self.wanted = Some(key.to_owned());
     }
 
     /// Tells that the run holds its concurrency key.
@@ -228,6 +235,9 @@ impl Machine {
             if !self.run.signals.contains(&signal.id) {
                 self.record(RunEvent::SignalReceived(signal));
             }
+        }
+        if let Some(key) = self.wanted.take().filter(|_| self.run.waits_for_key.is_none()) {
+            self.record(RunEvent::GateWanted { key });
         }
         if std::mem::take(&mut self.granted)
             && let Some(key) = self.run.waits_for_key.clone()

@@ -174,3 +174,20 @@ fn the_configuration_for_alertmanager_passes_its_own_check() {
     let checked = checked.expect("amtool is needed: apt-get install prometheus-alertmanager");
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
+
+#[test]
+fn runs_with_one_concurrency_key_never_overlap() {
+    let home = tempfile::tempdir().unwrap();
+    let playbook = "version: 1\nname: k\nmatchers: [alertname = A]\nrecheck: never\nlimits: {targets: none}\n\
+                    concurrency: {key: one}\nsteps:\n  - shell: |\n      mkdir busy\n      sleep 0.1\n      rmdir busy\n";
+    fs::write(home.path().join("k.yaml"), playbook).unwrap();
+    let alerts: Vec<_> = (0..6)
+        .map(|n| serde_json::json!({"labels": {"alertname": "A", "n": n.to_string()}, "startsAt": "2026-01-01T00:00:00Z"}))
+        .collect();
+    amflow(home.path())
+        .args(["run", "-p", "k.yaml", "--parallel", "4"])
+        .write_stdin(serde_json::to_string(&alerts).unwrap())
+        .assert()
+        .success()
+        .stderr(contains("6 runs, 6 succeeded"));
+}
