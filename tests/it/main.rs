@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on is a test that fails")]
 
 mod cli;
+mod layers;
 mod support;
 
 mod alertmanager;
