@@ -31,3 +31,6 @@ pub use types::{
     Block, BlockVars, Body, Concurrency, GroupBy, Limits, Playbook, Recheck, Retry, Step, Sync, Trigger,
     TriggerStatus, WhenBusy,
 };
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ mod layers;
 mod support;
 
 mod alertmanager;
+mod checks;
 mod client;
 mod hostile;
 mod perform;
