@@ -16,7 +16,7 @@ use super::ports::{
 use crate::model::Alert;
 use crate::playbook::{Library, Playbook, TriggerStatus};
 use crate::run::{
-    Closed, Group, LaterReason, RunEvent, Seen, Skip, Stamped, Started, Verdict, base_scope, fill_vars,
+    Closed, Group, LaterReason, RunEvent, Seen, Skip, Stamped, Started, Verdict, concurrency_key,
     gates_asked, group, judge,
 };
 
@@ -255,11 +255,8 @@ impl Engine {
         let Some(concurrency) = &playbook.concurrency else { return Ok(None) };
         let journal = [Stamped { seq: 1, at, event: RunEvent::RunStarted(Box::new(started.clone())) }];
         let Some(run) = crate::run::Run::replay(run, &journal) else { return Ok(None) };
-        let scope = base_scope(&run);
-        let vars = fill_vars(&playbook.vars, &scope)?;
-        let scope = scope.with("vars", minijinja::Value::from(minijinja::value::Serde(Value::Object(vars))));
-        let key = concurrency.key.render(&scope).map_err(|e| format!("concurrency.key: {e}"))?;
-        Ok(Some(KeyAsk { key, when_busy: concurrency.when_busy }))
+        let key = concurrency_key(&run, playbook)?;
+        Ok(key.map(|key| KeyAsk { key, when_busy: concurrency.when_busy }))
     }
 }
 

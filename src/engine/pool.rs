@@ -110,8 +110,8 @@ impl Engine {
         let Some(run) = Run::replay(&started.header.run, &journal) else { return };
         let mut machine =
             Machine::new(run, Arc::clone(&offer.playbook), self.run_options(started.fresh_until));
-        if let Some(key) = &started.waits_for {
-            machine.want_key(key);
+        if started.waits_for.is_some() {
+            machine.want_key();
         }
         let engine = self.clone();
         let (lease, header) = (started.lease.clone(), started.header.clone());

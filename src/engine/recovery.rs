@@ -57,7 +57,7 @@ impl Engine {
             machine.grant_key();
         } else if !taken.granted {
             // Killed between its admission and its first event.
-            machine.want_key("its concurrency key");
+            machine.want_key();
         }
         Ok(Resumed { header: taken.header, lease: taken.lease, machine, orphaned: taken.orphaned, survivors })
     }

@@ -140,6 +140,9 @@ impl StepId {
         if id.starts_with(|c: char| c.is_ascii_digit()) {
             return bad("it begins with a digit".to_owned(), mend(&id));
         }
+        if PARTS.contains(&id.as_str()) {
+            return bad("a part of every playbook is called so".to_owned(), hint(&format!("{id}_step")));
+        }
         if RESERVED.contains(&id.as_str()) {
             return bad("templates use this word themselves".to_owned(), hint(&format!("{id}_step")));
         }
@@ -152,6 +155,8 @@ impl StepId {
     }
 }
 
+/// Segments of paths: `on_failure/notify` is the step `notify` of `on_failure`.
+const PARTS: [&str; 2] = ["on_failure", "finally"];
 /// Words that mean something else in an expression.
 const RESERVED: [&str; 9] = ["and", "or", "not", "in", "is", "true", "false", "none", "if"];
 

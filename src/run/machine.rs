@@ -10,8 +10,10 @@ use serde_json::Value;
 
 use super::event::{RunEvent, RunStatus, Signal};
 use super::gate::GateChange;
-use super::state::Run;
+use super::state::{Ending, Run};
+use super::walk::{Ended, Progress, Walk};
 use super::{limits, mutes};
+use crate::model::format_duration;
 use crate::playbook::{Playbook, Recheck};
 use crate::step::{Effect, HoldAction, HoldEffect, Reply};
 
@@ -29,13 +31,14 @@ pub struct Machine {
     pub(super) now: Timestamp,
     pub(super) next: Next,
     pub(super) base: Option<super::scope::Base>,
-    /// Paths of waits that were woken by what a delivery said.
-    pub(super) told: BTreeSet<String>,
+    /// Waits that were woken by what a delivery said, and how many alerts it had named by then.
+    pub(super) told: BTreeMap<String, usize>,
     /// Holds that a step releases, to the path of that step.
     pub(super) released_by: BTreeMap<String, String>,
+    /// Holds whose release is under way, as opposed to their making.
+    releasing: BTreeSet<String>,
     signals: Vec<Signal>,
-    wanted: Option<String>,
-    granted: bool,
+    key: Option<KeyNews>,
     taken_over: Option<String>,
 }
 
@@ -56,6 +59,17 @@ pub struct Options {
 pub(super) struct RecheckState {
     pub(super) tries: u32,
     pub(super) not_before: Option<Timestamp>,
+    /// Paths of steps before which it passed, and which have not begun since.
+    pub(super) passed: BTreeSet<String>,
+}
+
+/// What the store said of the concurrency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeyNews {
+    /// Another run has it.
+    Wanted,
+    /// This run has it.
+    Granted,
 }
 
 /// What the driver is to do: commit `record` in one fenced batch, then start and stop.
@@ -133,11 +147,11 @@ impl Machine {
             now,
             next: Next::default(),
             base: None,
-            told: BTreeSet::new(),
+            told: BTreeMap::new(),
             released_by: BTreeMap::new(),
+            releasing: BTreeSet::new(),
             signals: Vec::new(),
-            wanted: None,
-            granted: false,
+            key: None,
             taken_over: None,
         }
     }
@@ -159,14 +173,14 @@ impl Machine {
         self.signals.push(signal);
     }
 
-    /// Tells that another run holds the concurrency key: nothing is begun until it is granted.
-    pub fn want_key(&mut self, key: &str) {
-        self.wanted = Some(key.to_owned());
+    /// Tells that another run has the concurrency key: nothing is begun until it is granted.
+    pub fn want_key(&mut self) {
+        self.key = Some(KeyNews::Wanted);
     }
 
-    /// Tells that the run holds its concurrency key.
+    /// Tells that the run holds its concurrency key (or needs none).
     pub fn grant_key(&mut self) {
-        self.granted = true;
+        self.key = Some(KeyNews::Granted);
     }
 
     /// Returns the playbook.
@@ -198,7 +212,8 @@ impl Machine {
         next.finished = self.run.finished.is_some();
         next.stop.sort();
         next.stop.dedup();
-        if next.finished || !self.in_flight.is_empty() {
+        // What comes after the end is settled has a time limit of its own: it is not left to another process.
+        if next.finished || self.run.ending.is_some() || !self.in_flight.is_empty() {
             next.waits = None;
         }
         next
@@ -207,13 +222,7 @@ impl Machine {
     /// Releases what mutes alerts, because no process will keep it while the run is parked.
     pub fn release_mutes(&mut self, now: Timestamp) -> Next {
         self.now = now;
-        let ids: Vec<_> = self
-            .run
-            .holds
-            .iter()
-            .filter(|(id, h)| mutes::is_mute(id) && h.in_force())
-            .map(|(id, _)| id.clone())
-            .collect();
+        let ids = mutes::in_force(self);
         for id in ids {
             self.start_hold(&id, HoldAction::Release);
         }
@@ -236,15 +245,19 @@ impl Machine {
                 self.record(RunEvent::SignalReceived(signal));
             }
         }
-        if let Some(key) = self.wanted.take().filter(|_| self.run.waits_for_key.is_none()) {
-            self.record(RunEvent::GateWanted { key });
-        }
-        if std::mem::take(&mut self.granted)
-            && let Some(key) = self.run.waits_for_key.clone()
-        {
-            self.record(RunEvent::GateGranted { key });
-        }
+        self.hear_key();
         self.hear_holds();
+    }
+
+    fn hear_key(&mut self) {
+        match (self.key.take(), self.run.waits_for_key.clone()) {
+            (Some(KeyNews::Granted), Some(key)) => self.record(RunEvent::GateGranted { key }),
+            (Some(KeyNews::Wanted), None) if self.run.finished.is_none() => {
+                let key = super::scope::key(&self.run, &self.playbook).ok().flatten();
+                self.record(RunEvent::GateWanted { key: key.unwrap_or_default() });
+            }
+            _ => {}
+        }
     }
 
     fn record_takeover(&mut self, by: String) {
@@ -270,9 +283,7 @@ impl Machine {
         let held: Vec<_> = self.run.holds.keys().cloned().collect();
         for id in held {
             let Some(reply) = self.replies.remove(&hold_key(&id)) else { continue };
-            let Some(hold) = self.run.holds.get(&id) else { continue };
-            let was_made = hold.made_at.is_some();
-            let event = match (&reply, was_made) {
+            let event = match (&reply, self.releasing.remove(&id)) {
                 (Reply::Held { id: server_id }, false) => {
                     RunEvent::HoldMade { id: id.clone(), server_id: server_id.clone() }
                 }
@@ -282,7 +293,13 @@ impl Machine {
             };
             self.record(event);
             let hearer = self.released_by.remove(&id).unwrap_or(id);
-            if !mutes::is_mute(&hearer) && !mutes::is_raised(&hearer) {
+            if mutes::is_mute(&hearer) || mutes::is_raised(&hearer) {
+                continue;
+            }
+            // A step that releases several holds hears of a failure, if there is one.
+            if matches!(reply, Reply::Held { .. }) {
+                self.replies.entry(hearer).or_insert(reply);
+            } else {
                 self.replies.insert(hearer, reply);
             }
         }
@@ -294,8 +311,15 @@ impl Machine {
     }
 
     pub(super) fn wake_at(&mut self, at: Timestamp, waits: Waits) {
-        self.next.wake = Some(self.next.wake.map_or(at, |w| w.min(at)));
+        self.wake_by(at);
         self.note_wait(waits);
+    }
+
+    /// Asks to be asked again then; what is past has been seen.
+    pub(super) fn wake_by(&mut self, at: Timestamp) {
+        if at > self.now {
+            self.next.wake = Some(self.next.wake.map_or(at, |w| w.min(at)));
+        }
     }
 
     pub(super) fn note_wait(&mut self, waits: Waits) {
@@ -308,6 +332,7 @@ impl Machine {
         if self.run.finished.is_some() {
             return;
         }
+        mutes::keep_to_max(self);
         if self.run.ending.is_none() {
             self.work();
         }
@@ -330,45 +355,43 @@ impl Machine {
             return;
         }
         let halt = self.halt();
-        let cx = super::walk::Walk::main(halt);
-        let ended = match self.visit_list(&playbook.steps, "", &cx) {
-            super::walk::Progress::Working => return,
-            super::walk::Progress::Done(ended) => ended,
-        };
-        if self.run.ending.is_some() {
-            return;
-        }
+        let cx = Walk::main(halt);
+        let Progress::Done(ended) = self.visit_list(&playbook.steps, "", &cx) else { return };
+        // Once `on_failure` has begun, the run has failed, whatever reaches it after that.
+        let failing = self.run.nodes.keys().any(|path| path.starts_with("on_failure/"));
         match ended {
-            super::walk::Ended::Good => match &self.run.cancelled_by {
+            Ended::Good => match self.run.cancelled_by.clone() {
                 // A cancel that came after the last step changed nothing.
-                Some(by) if self.run.nodes.values().all(|n| n.outcome.is_none()) => {
-                    let reason = format!("cancelled by {by}");
-                    self.ending(RunStatus::Cancelled, reason, None);
-                }
+                Some(by) if self.run.nodes.values().all(|n| n.outcome.is_none()) => self.cancelled(&by),
                 _ => self.ending(RunStatus::Succeeded, String::new(), None),
             },
-            super::walk::Ended::Cancelled => {
-                if self.timed_out() && self.run.cancelled_by.is_none() {
-                    let limit = self.playbook.timeout.unwrap_or_default();
-                    let failed = ("the run".to_owned(), format!("no end within {limit:?}"));
-                    self.fail(failed);
-                } else {
-                    let by = self.run.cancelled_by.clone().unwrap_or_else(|| "nobody known".to_owned());
-                    self.ending(RunStatus::Cancelled, format!("cancelled by {by}"), None);
-                }
-            }
-            super::walk::Ended::Rejected { step, by } => {
+            Ended::Rejected { step, by } => {
                 self.ending(RunStatus::Rejected, format!("rejected by {by}"), Some(step));
             }
-            super::walk::Ended::Failed { step, reason } => self.fail((step, reason)),
+            Ended::Failed { step, reason } => match self.run.cancelled_by.clone() {
+                Some(by) if !failing => self.cancelled(&by),
+                _ => self.fail(step, reason),
+            },
+            Ended::Cancelled => match (self.run.cancelled_by.clone(), self.run.gone.clone()) {
+                (Some(by), _) if !failing => self.cancelled(&by),
+                (None, Some(reason)) if !failing => self.ending(RunStatus::Cancelled, reason, None),
+                _ => {
+                    let limit = format_duration(self.playbook.timeout.unwrap_or_default());
+                    self.fail("the run".to_owned(), format!("no end within {limit}"));
+                }
+            },
         }
     }
 
-    fn fail(&mut self, (step, reason): (String, String)) {
+    fn cancelled(&mut self, by: &str) {
+        self.ending(RunStatus::Cancelled, format!("cancelled by {by}"), None);
+    }
+
+    fn fail(&mut self, step: String, reason: String) {
         let playbook = self.playbook.clone();
         let halt = self.run.cancelled_by.is_some();
-        let cx = super::walk::Walk::handler((step.clone(), reason.clone()), halt);
-        if let super::walk::Progress::Working = self.visit_list(&playbook.on_failure, "on_failure/", &cx) {
+        let cx = Walk::handler((step.clone(), reason.clone()), halt);
+        if let Progress::Working = self.visit_list(&playbook.on_failure, "on_failure/", &cx) {
             return;
         }
         self.ending(RunStatus::Failed, format!("{step}: {reason}"), Some(step));
@@ -378,13 +401,13 @@ impl Machine {
         self.record(RunEvent::RunEnding { status, reason, step });
     }
 
-    /// Returns whether nothing new may start, because of a cancel or the run's timeout.
+    /// Returns whether nothing new may start: because of a cancel, the run's timeout, or an alert that is gone.
     fn halt(&mut self) -> bool {
-        if self.run.cancelled_by.is_some() || self.timed_out() {
+        if self.run.cancelled_by.is_some() || self.run.gone.is_some() || self.timed_out() {
             return true;
         }
         if let Some(at) = self.times_out_at() {
-            self.next.wake = Some(self.next.wake.map_or(at, |w| w.min(at)));
+            self.wake_by(at);
         }
         false
     }
@@ -404,15 +427,15 @@ impl Machine {
     }
 
     /// `finally`, the failure's own alert, releases, and the end.
-    fn end(&mut self, ending: &super::state::Ending) {
+    fn end(&mut self, ending: &Ending) {
         let playbook = self.playbook.clone();
         let deadline = ending.at.checked_add(playbook.finally_timeout).unwrap_or(Timestamp::MAX);
         let halt = deadline <= self.now;
         let failed = ending.step.clone().map(|step| (step, ending.reason.clone()));
-        let cx = super::walk::Walk::finally(failed, halt);
+        let cx = Walk::finally(failed, halt);
         let begun = ending.status != RunStatus::Cancelled || !self.run.nodes.is_empty();
-        if begun && let super::walk::Progress::Working = self.visit_list(&playbook.finally, "finally/", &cx) {
-            self.next.wake = Some(self.next.wake.map_or(deadline, |w| w.min(deadline)));
+        if begun && let Progress::Working = self.visit_list(&playbook.finally, "finally/", &cx) {
+            self.wake_by(deadline);
             return;
         }
         if ending.status == RunStatus::Failed
@@ -422,6 +445,11 @@ impl Machine {
             mutes::raise(self, ending);
         }
         if self.holds_unsettled() {
+            return;
+        }
+        // Nothing of a run outlives it: a look whose answer nobody waits for any more, above all.
+        if !self.in_flight.is_empty() {
+            self.next.stop.extend(self.in_flight.iter().cloned());
             return;
         }
         let gates = limits::settled(
@@ -443,15 +471,17 @@ impl Machine {
         for (id, hold) in holds.iter().filter(|(_, h)| !h.over) {
             if self.in_flight.contains(&hold_key(id)) {
                 unsettled = true;
-            } else if hold.made_at.is_none() && (hold.keep || mutes::is_raised(id)) {
+            } else if hold.made_at.is_none() && mutes::is_raised(id) {
                 self.start_hold(id, HoldAction::Make);
                 unsettled = true;
-            } else if !hold.keep && !raising {
+            } else if hold.keep && hold.made_at.is_some() {
+                // It outlives the run.
+            } else {
+                unsettled = true;
                 // One whose making was never answered may exist: releasing finds it by its mark.
-                self.start_hold(id, HoldAction::Release);
-                unsettled = true;
-            } else if !hold.keep {
-                unsettled = true;
+                if !raising {
+                    self.start_hold(id, HoldAction::Release);
+                }
             }
         }
         unsettled
@@ -462,6 +492,9 @@ impl Machine {
         let key = hold_key(id);
         if !self.in_flight.insert(key.clone()) {
             return;
+        }
+        if action == HoldAction::Release {
+            self.releasing.insert(id.to_owned());
         }
         let effect = Effect::Hold(HoldEffect {
             action,
@@ -479,8 +512,9 @@ impl Machine {
     }
 
     /// Returns whether the alert must be looked at before the next effect.
-    pub(super) fn recheck_wanted(&self, read_only: bool) -> bool {
-        if !self.options.has_alertmanager || self.run.proved_gone {
+    pub(super) fn recheck_wanted(&self, path: &str, read_only: bool) -> bool {
+        let passed = !self.run.recheck_due && self.recheck.passed.contains(path);
+        if !self.options.has_alertmanager || self.run.proved_gone || passed {
             return false;
         }
         match self.playbook.recheck {

@@ -26,5 +26,5 @@ pub use limits::{GlobalLimits, asked as gates_asked, gate_keys, settled as gates
 pub use machine::{Machine, Next, Options, PendingCall, Waits};
 pub use mutes::{is_mute, is_raised};
 pub use preview::{Planned, PlannedMove};
-pub use scope::{base_scope, fill_vars};
+pub use scope::{base_scope, fill_vars, key as concurrency_key};
 pub use state::{Attempt, Ending, HoldState, Node, Parked, Run};

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::event::RunEvent;
 use super::machine::{Machine, hold_key};
 use super::state::Ending;
@@ -32,10 +34,7 @@ pub(super) fn mute(machine: &mut Machine) -> bool {
     if !(sync.inhibit || sync.silence) || !machine.options.has_alertmanager {
         return false;
     }
-    let first = machine.run.holds.iter().filter(|(id, _)| is_mute(id)).filter_map(|(_, h)| h.made_at).min();
-    let over = first.and_then(|t| t.checked_add(sync.max).ok());
-    if over.is_some_and(|over| over <= machine.now) {
-        release_over_max(machine);
+    if over_at(machine).is_some_and(|over| over <= machine.now) {
         return false;
     }
     let mutes = |machine: &Machine| {
@@ -64,17 +63,28 @@ pub(super) fn mute(machine: &mut Machine) -> bool {
     making
 }
 
-fn release_over_max(machine: &mut Machine) {
-    let ids: Vec<_> = machine
-        .run
-        .holds
-        .iter()
-        .filter(|(id, h)| is_mute(id) && h.in_force())
-        .map(|(id, _)| id.clone())
-        .collect();
+/// Returns when the run has muted its alerts for as long as it may.
+fn over_at(machine: &Machine) -> Option<Timestamp> {
+    let first = machine.run.holds.iter().filter(|(id, _)| is_mute(id)).filter_map(|(_, h)| h.made_at).min();
+    first?.checked_add(machine.playbook().sync.max).ok()
+}
+
+/// Releases mutes that have been in force for `sync.max`, whatever the run is at.
+pub(super) fn keep_to_max(machine: &mut Machine) {
+    let ids = in_force(machine);
+    let Some(over) = over_at(machine).filter(|_| !ids.is_empty()) else { return };
+    if over > machine.now {
+        machine.wake_by(over);
+        return;
+    }
     for id in ids {
         machine.start_hold(&id, HoldAction::Release);
     }
+}
+
+/// Returns the ids of the mutes that are in force.
+pub(super) fn in_force(machine: &Machine) -> Vec<String> {
+    machine.run.holds.iter().filter(|(id, h)| is_mute(id) && h.in_force()).map(|(id, _)| id.clone()).collect()
 }
 
 fn want(machine: &mut Machine, from: usize, inhibit: bool, silence: bool) {

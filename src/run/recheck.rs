@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::event::{RunEvent, RunStatus};
+use super::event::RunEvent;
 use super::machine::{Machine, PendingCall, RECHECK, SHORT_CALL, Waits, describe};
 use crate::playbook::TriggerStatus;
 use crate::step::{Effect, Reply, Sighted, SightingEffect};
@@ -14,18 +14,26 @@ pub(super) enum Recheckpoint {
     Passed,
     /// The answer is still to come.
     Asked,
-    /// The run ends instead.
-    Ended,
+    /// The alert is no longer what the run was started for: nothing more may begin.
+    Gone,
+    /// Nobody can say: the step fails with this.
+    Unknown(String),
 }
 
-/// Looks when Alertmanager does not answer, before the run is failed.
-const TRIES: u32 = 4;
-const PAUSE: Duration = Duration::from_secs(5);
+/// Pauses between the looks when nobody can say, before the step is failed: long enough for an
+/// Alertmanager that restarted to be sent the alert again, which Prometheus does every minute.
+const PAUSES: [Duration; 4] =
+    [Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(30), Duration::from_secs(45)];
+/// How long the absence of an alert proves nothing after a peer's start.
+const RESTART_GRACE: Duration = Duration::from_secs(300);
 
 impl Machine {
     /// Looks the run's alerts up, when that is due before the step at `path`.
     pub(super) fn recheck_before(&mut self, path: &str, read_only: bool) -> Recheckpoint {
-        if !self.recheck_wanted(read_only) {
+        if self.run.gone.is_some() {
+            return Recheckpoint::Gone;
+        }
+        if !self.recheck_wanted(path, read_only) {
             return Recheckpoint::Passed;
         }
         if self.options.fresh_until.is_some_and(|until| self.now <= until) {
@@ -61,39 +69,45 @@ impl Machine {
         };
         let wanted = self.run.started.trigger;
         let reason = match (wanted, seen) {
-            (TriggerStatus::Firing, Look::Firing) | (TriggerStatus::Resolved, Look::Gone) => {
+            (TriggerStatus::Firing, Look::Firing)
+            | (TriggerStatus::Resolved, Look::Gone | Look::Forgotten(_)) => {
                 self.run.recheck_due = false;
-                self.recheck = super::machine::RecheckState::default();
+                self.recheck.tries = 0;
+                self.recheck.not_before = None;
+                self.recheck.passed.insert(path.to_owned());
                 self.next.quiet_changes += 1;
                 return Recheckpoint::Passed;
             }
-            (_, Look::Unknown(why)) => {
+            (_, Look::Unknown(why)) | (TriggerStatus::Firing, Look::Forgotten(why)) => {
+                let pause = PAUSES.get(self.recheck.tries as usize);
                 self.recheck.tries += 1;
-                if self.recheck.tries < TRIES {
-                    self.recheck.not_before = self.now.checked_add(PAUSE).ok();
-                    self.wake_at(self.recheck.not_before.unwrap_or(self.now), Waits::Time);
+                if let Some(at) = pause.and_then(|pause| self.now.checked_add(*pause).ok()) {
+                    self.recheck.not_before = Some(at);
+                    self.wake_at(at, Waits::Time);
                     return Recheckpoint::Asked;
                 }
-                let reason = format!("cannot tell whether the alert is still there: {why}");
-                self.ending(RunStatus::Failed, reason, Some(path.to_owned()));
-                return Recheckpoint::Ended;
+                self.recheck.tries = 0;
+                self.recheck.not_before = None;
+                return Recheckpoint::Unknown(format!("cannot tell whether the alert is still there: {why}"));
             }
             (TriggerStatus::Firing, Look::Gone) => format!("the alert was gone before `{path}`"),
             (TriggerStatus::Resolved, Look::Firing) => format!("the alert fires again before `{path}`"),
         };
-        self.record(RunEvent::RecheckFailed { path: path.to_owned(), reason: reason.clone() });
-        self.ending(RunStatus::Cancelled, reason, None);
-        Recheckpoint::Ended
+        self.record(RunEvent::RecheckFailed { path: path.to_owned(), reason });
+        Recheckpoint::Gone
     }
 }
 
 enum Look {
     Firing,
     Gone,
+    /// Nobody knows it, and a peer that restarted may have forgotten it.
+    Forgotten(String),
     Unknown(String),
 }
 
-/// An alert that any peer knows is there; it is gone only when every peer says so.
+/// An alert that any peer knows is there; it is gone only when every peer says so, and none of them has
+/// just forgotten what it knew: Alertmanager (all versions) keeps alerts in memory alone.
 fn look(sighted: &Sighted) -> Look {
     if sighted.peers.iter().any(|peer| peer.failed.is_none() && !peer.seen.is_empty()) {
         return Look::Firing;
@@ -101,6 +115,12 @@ fn look(sighted: &Sighted) -> Look {
     match sighted.peers.iter().find_map(|peer| peer.failed.as_ref().map(|why| (peer, why))) {
         Some((peer, why)) => Look::Unknown(format!("{}: {why}", peer.url)),
         None if sighted.peers.is_empty() => Look::Unknown("no Alertmanager was asked".to_owned()),
-        None => Look::Gone,
+        None => forgetful(sighted).map_or(Look::Gone, Look::Forgotten),
     }
+}
+
+fn forgetful(sighted: &Sighted) -> Option<String> {
+    let young = |at: jiff::Timestamp| at.checked_add(RESTART_GRACE).is_ok_and(|until| until > sighted.at);
+    let peer = sighted.peers.iter().find(|peer| peer.started_at.is_some_and(young))?;
+    Some(format!("{} started less than 5m ago and may have forgotten the alert", peer.url))
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::machine::Machine;
 use super::state::{Node, Run};
 use super::walk::{Handler, Walk};
-use crate::playbook::{Block, BlockVars, Body, Step};
+use crate::playbook::{Block, BlockVars, Body, Playbook, Step};
 use crate::template::{JsonTemplate, Scope};
 
 /// The part of the scope that is fixed when the run starts.
@@ -36,6 +36,19 @@ pub fn base_scope(run: &Run) -> Scope {
         .with("alerts", value(&Value::Array(started.alerts.clone())))
         .with("group", value(&json!(started.group)))
         .with("env", value(&json!(started.env)))
+}
+
+/// Renders the concurrency key of a run; `None` when its playbook has none.
+///
+/// # Errors
+///
+/// A variable or the key cannot be filled.
+pub fn key(run: &Run, playbook: &Playbook) -> Result<Option<String>, String> {
+    let Some(concurrency) = &playbook.concurrency else { return Ok(None) };
+    let scope = base_scope(run).with("run", value(&run_value(run, "running")));
+    let vars = fill_vars(&playbook.vars, &scope)?;
+    let scope = scope.with("vars", value(&Value::Object(vars)));
+    concurrency.key.render(&scope).map(Some).map_err(|e| format!("concurrency.key: {e}"))
 }
 
 /// Fills `vars` in order, each seeing those before it.

@@ -42,6 +42,8 @@ pub struct Run {
     pub ending: Option<Ending>,
     /// How it ended.
     pub finished: Option<Ending>,
+    /// Why the alert is no longer what the run was started for: a re-check did not pass.
+    pub gone: Option<String>,
     /// Whether the alert must be looked at before the next effect.
     pub recheck_due: bool,
     /// Whether a `wait: {until: resolved}` has proved that the alert is gone: no more re-checks.
@@ -174,6 +176,7 @@ impl Run {
             resolved: Vec::new(),
             ending: None,
             finished: None,
+            gone: None,
             recheck_due: true,
             proved_gone: false,
             idle_ms: 0,
@@ -275,7 +278,9 @@ impl Run {
                 node.outcome = Some(outcome.clone());
                 node.ended = Some(at);
             }
-            RunEvent::RecheckFailed { .. } => {}
+            RunEvent::RecheckFailed { reason, .. } => {
+                self.gone.get_or_insert_with(|| reason.clone());
+            }
             RunEvent::HoldWanted { id, hold, keep } => {
                 self.holds.insert(
                     id.clone(),

@@ -12,6 +12,8 @@ use super::event::RunEvent;
 use super::machine::{Machine, PendingCall, Waits, hold_key};
 use super::mutes;
 use super::recheck::Recheckpoint;
+use super::state::HoldState;
+use crate::model::format_duration;
 use crate::playbook::{Block, Body, Step};
 use crate::step::{
     Action, ActionContext, FailureReason, HoldAction, IfLost, Memo, Move, Outcome, Reply, StepError,
@@ -82,9 +84,6 @@ impl Machine {
                 _ if step.continue_on_error => {}
                 outcome => return Progress::Done(Ended::Failed { step: path, reason: outcome.reason() }),
             }
-            if self.run.ending.is_some() && cx.handler != Handler::Finally {
-                return Progress::Working;
-            }
         }
         Progress::Done(Ended::Good)
     }
@@ -125,11 +124,13 @@ impl Machine {
         let mut failed = None;
         for (n, item) in items.iter().enumerate() {
             let turn = format!("{path}[{n}]");
-            let mut inner = cx.clone();
-            inner.items.push((turn.clone(), item.clone()));
             let outcome = match self.run.nodes.get(&turn).and_then(|n| n.outcome.clone()) {
                 Some(outcome) => outcome,
-                None => self.visit_turn(step, &turn, &inner)?,
+                None => {
+                    let mut inner = cx.clone();
+                    inner.items.push((turn.clone(), item.clone()));
+                    self.visit_turn(step, &turn, &inner)?
+                }
             };
             match outcome {
                 outcome if outcome.is_good() => {}
@@ -199,10 +200,13 @@ impl Machine {
             Progress::Working => return None,
             Progress::Done(ended) => ended,
         };
+        // Once its `on_failure` has begun, the block has failed, whatever reaches it after that.
+        let handling = format!("{prefix}on_failure/");
+        let failing = self.run.nodes.keys().any(|path| path.starts_with(&handling));
         let ended = match ended {
-            Ended::Cancelled if late && !cx.halt => Ended::Failed {
+            Ended::Cancelled if failing || (late && !cx.halt) => Ended::Failed {
                 step: path.to_owned(),
-                reason: format!("no end within {:?}", step.timeout.unwrap_or_default()),
+                reason: format!("no end within {}", format_duration(step.timeout.unwrap_or_default())),
             },
             ended => ended,
         };
@@ -212,9 +216,7 @@ impl Machine {
             if cx.handler == Handler::Main {
                 handler.handler = Handler::OnFailure;
             }
-            if let Progress::Working =
-                self.visit_list(&block.on_failure, &format!("{prefix}on_failure/"), &handler)
-            {
+            if let Progress::Working = self.visit_list(&block.on_failure, &handling, &handler) {
                 return None;
             }
         }
@@ -244,7 +246,7 @@ impl Machine {
     fn block_deadline(&mut self, step: &Step, path: &str) -> Option<Timestamp> {
         let began = self.run.nodes.get(path)?.began?;
         let at = began.checked_add(step.timeout?).ok()?;
-        self.next.wake = Some(self.next.wake.map_or(at, |w| w.min(at)));
+        self.wake_by(at);
         Some(at)
     }
 
@@ -304,11 +306,15 @@ impl Machine {
                 }
                 return None;
             }
+            let releasing = self.released_by.values().any(|releaser| releaser == path);
+            if releasing || self.in_flight.contains(&hold_key(path)) {
+                return None;
+            }
             if let Some(reply) = self.replies.remove(path) {
                 return self.heard(step, action, path, cx, &reply);
             }
-            if self.in_flight.contains(&hold_key(path)) {
-                return None;
+            if cx.halt {
+                return self.end_attempt(step, path, attempt.number, Outcome::Cancelled, Value::Null, cx);
             }
             let Some(parked) = attempt.parked else {
                 // Taken over between two exchanges, or while its hold was being made: go on there.
@@ -318,12 +324,10 @@ impl Machine {
                 }
                 return self.advance(step, action, path, cx, None);
             };
-            if cx.halt {
-                return self.end_attempt(step, path, attempt.number, Outcome::Cancelled, Value::Null, cx);
-            }
-            let told = !self.run.resolved.is_empty() && !self.told.contains(path);
+            let news = self.run.resolved.len();
+            let told = news > self.told.get(path).copied().unwrap_or(0);
             if told {
-                self.told.insert(path.to_owned());
+                self.told.insert(path.to_owned(), news);
             }
             if told || parked.until.is_some_and(|until| until <= self.now) {
                 return self.advance(step, action, path, cx, None);
@@ -347,22 +351,20 @@ impl Machine {
                 self.note_wait(Waits::Pause);
                 return None;
             }
-            if cx.handler == Handler::Main && !self.may_begin(step, action, path) {
-                return if self.run.ending.is_some() { Some(Outcome::Cancelled) } else { None };
+            if cx.handler == Handler::Main && !action.changes_nothing() {
+                match self.recheck_before(path, step.read_only) {
+                    Recheckpoint::Passed if mutes::mute(self) => return None,
+                    Recheckpoint::Passed => {}
+                    Recheckpoint::Asked => return None,
+                    Recheckpoint::Gone => return Some(Outcome::Cancelled),
+                    Recheckpoint::Unknown(why) => {
+                        let outcome = Outcome::failed_for_good(FailureReason::Unreachable, why);
+                        return Some(self.finish(path, outcome));
+                    }
+                }
             }
         }
         self.advance(step, action, path, cx, None)
-    }
-
-    /// Re-checks the alert and mutes it, as far as that is due before this step's first effect.
-    fn may_begin(&mut self, step: &Step, action: &dyn Action, path: &str) -> bool {
-        if action.changes_nothing() {
-            return true;
-        }
-        match self.recheck_before(path, step.read_only) {
-            Recheckpoint::Passed => !mutes::mute(self),
-            Recheckpoint::Asked | Recheckpoint::Ended => false,
-        }
     }
 
     fn heard(
@@ -433,6 +435,7 @@ impl Machine {
                 let twice = step.idempotent || step.read_only || action.changes_nothing();
                 let if_lost = if twice { IfLost::Repeat } else { if_lost };
                 let boxed = Some(Box::new(effect.clone()));
+                self.recheck.passed.remove(path);
                 if first {
                     self.record(RunEvent::AttemptStarted {
                         path: path.to_owned(),
@@ -495,19 +498,17 @@ impl Machine {
         });
     }
 
-    /// Releases the hold that another step made; the reply is heard under this step's path.
+    /// Releases the holds that another step made; the reply is heard under this step's path.
     fn release_for(&mut self, path: &str, maker: &str) {
-        let id =
-            self.run.holds.iter().find(|(id, h)| step_of(id) == maker && !h.over).map(|(id, _)| id.clone());
-        match id {
-            Some(id) => {
-                self.released_by.insert(id.clone(), path.to_owned());
-                self.start_hold(&id, HoldAction::Release);
-            }
+        let of_maker = |(id, hold): &(&String, &HoldState)| step_of(id) == maker && !hold.over;
+        let ids: Vec<_> = self.run.holds.iter().filter(of_maker).map(|(id, _)| id.clone()).collect();
+        for id in &ids {
+            self.released_by.insert(id.clone(), path.to_owned());
+            self.start_hold(id, HoldAction::Release);
+        }
+        if ids.is_empty() {
             // Nothing is in force: as good as released.
-            None => {
-                self.replies.insert(path.to_owned(), Reply::Held { id: None });
-            }
+            self.replies.insert(path.to_owned(), Reply::Held { id: None });
         }
     }
 

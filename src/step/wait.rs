@@ -314,7 +314,8 @@ impl Action for Resolved {
         let proved =
             matches!(sight, Sight::Clear { sure: true, .. }) && stays_until.is_some_and(|end| cx.now >= end);
         if proved && last.is_some() {
-            return Ok(Move::ended(Outcome::Succeeded, json!({})));
+            // By this the run knows that its alerts need no look any more.
+            return Ok(Move::ended(Outcome::Succeeded, json!({"resolved": true})));
         }
         if looking.is_over(cx.now) {
             return Ok(Move::ended(self.too_late(&sight, &watch), json!({})));
