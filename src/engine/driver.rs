@@ -179,7 +179,8 @@ impl Work<'_> {
         for event in &stamped {
             engine.reporter.event(&self.header, event);
             self.note_holds(&event.event, event.at);
-            engine.keep_failure(&self.header, &self.machine.run, &event.event).await?;
+            let tells = self.machine.playbook().sync.alert_on_failure;
+            engine.keep_failure(&self.header, &self.machine.run, &event.event, tells).await?;
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! Alerts of amflow's own that outlive their run: `AmflowRunFailed` stands until the original alert is
-//! resolved or a later run succeeds, and is posted again meanwhile, because Alertmanager forgets alerts
-//! when it restarts.
+//! resolved or a later run succeeds, `AmflowBreakerOpen` until the breaker is reset. Both are posted again
+//! meanwhile, because Alertmanager forgets alerts when it restarts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -9,16 +10,18 @@ use tokio_util::sync::CancellationToken;
 use super::Engine;
 use super::admission::Delivery;
 use super::ports::{Call, Raised, RunHeader, StoreError};
-use crate::run::{Run, RunEvent, RunStatus, is_raised};
+use crate::run::{GateState, RAISED_LEASE, Run, RunEvent, RunStatus, gate_keys, is_raised};
 use crate::step::{AlertHold, Effect, Hold, HoldAction, HoldEffect, Reply};
 
 impl Engine {
-    /// Remembers what a run raised, and takes back what its success ends.
+    /// Remembers what a run raised, and takes back what its success ends. `tells_of_failures` is the
+    /// playbook's `sync.on_failure: alert`.
     pub(super) async fn keep_failure(
         &self,
         header: &RunHeader,
         run: &Run,
         event: &RunEvent,
+        tells_of_failures: bool,
     ) -> Result<(), StoreError> {
         match event {
             RunEvent::HoldMade { id, .. } if is_raised(id) => {
@@ -48,23 +51,50 @@ impl Engine {
                     .collect();
                 self.take_back(over).await
             }
+            RunEvent::RunFinished { status: RunStatus::Failed, .. }
+                if self.options.offered.alertmanager && tells_of_failures =>
+            {
+                self.raise_breaker(header).await
+            }
             _ => Ok(()),
         }
     }
 
-    /// Posts what stands again, and resolves what a complete poll no longer knows to fire.
+    /// Posts that the playbook's breaker is open, when this run opened it.
+    async fn raise_breaker(&self, header: &RunHeader) -> Result<(), StoreError> {
+        let key = gate_keys::breaker(&header.playbook);
+        let gates = self.store.gates(key.clone()).await?;
+        let Some((_, state)) = gates.into_iter().find(|(name, state)| *name == key && is_open(state)) else {
+            return Ok(());
+        };
+        let raised = breaker_open(header, key, &state);
+        self.store.put_raised(vec![raised.clone()], Vec::new()).await?;
+        self.hold(&raised.id, raised.alert, HoldAction::Make).await;
+        Ok(())
+    }
+
+    /// Posts what stands again, and resolves what a complete poll no longer knows to fire, and breakers
+    /// that were reset.
     ///
     /// # Errors
     ///
     /// The store's.
     pub async fn keep_raised(&self, firing: &[String], delivery: &Delivery) -> Result<(), StoreError> {
-        let (stands, over): (Vec<_>, Vec<_>) = self
+        let raised = self.store.raised().await?;
+        if raised.is_empty() {
+            return Ok(());
+        }
+        let open: Vec<String> = self
             .store
-            .raised()
+            .gates(gate_keys::breaker(""))
             .await?
             .into_iter()
+            .filter_map(|(key, state)| is_open(&state).then_some(key))
+            .collect();
+        let (stands, over): (Vec<_>, Vec<_>) = raised
+            .into_iter()
             .filter(|r| r.scope == delivery.scope)
-            .partition(|r| r.fingerprints.iter().any(|f| firing.contains(f)));
+            .partition(|r| open.contains(&r.id) || r.fingerprints.iter().any(|f| firing.contains(f)));
         for raised in stands {
             self.hold(&raised.id, raised.alert, HoldAction::Renew).await;
         }
@@ -88,8 +118,49 @@ impl Engine {
         let call = Call { run: run.to_owned(), path: path.to_owned(), attempt: 1, effect };
         let reply = self.performer.perform(&call, Duration::from_secs(30), &CancellationToken::new()).await;
         if !matches!(reply, Reply::Held { .. }) {
-            self.reporter.notice(&format!("the alert that run {run} failed could not be posted or resolved"));
+            let what = match path {
+                "" => format!("the alert that {run} is open"),
+                _ => format!("the alert that run {run} failed"),
+            };
+            self.reporter.notice(&format!("{what} could not be posted or resolved"));
         }
         reply
+    }
+}
+
+fn is_open(state: &GateState) -> bool {
+    state.opened_at.is_some()
+}
+
+/// The alert that a playbook no longer starts. It has no labels of the run's alert: the breaker is the
+/// playbook's.
+fn breaker_open(header: &RunHeader, key: String, state: &GateState) -> Raised {
+    let playbook = &header.playbook;
+    let pair = |name: &str, value: String| (name.to_owned(), value);
+    let alert = AlertHold {
+        labels: BTreeMap::from([
+            pair("alertname", "AmflowBreakerOpen".to_owned()),
+            pair("amflow_state", "failed".to_owned()),
+            pair("amflow_playbook", playbook.clone()),
+        ]),
+        annotations: BTreeMap::from([
+            pair("summary", format!("amflow no longer starts playbook {playbook}")),
+            pair(
+                "description",
+                format!("open after {}, the last one is {}", state.failures_in_words(), header.run),
+            ),
+            pair("command", format!("amflow breakers reset {playbook}")),
+        ]),
+        starts_at: state.opened_at.unwrap_or_default(),
+        lease_seconds: RAISED_LEASE,
+        generator_url: String::new(),
+    };
+    Raised {
+        id: key,
+        alert,
+        scope: header.scope.clone(),
+        fingerprints: Vec::new(),
+        playbook: playbook.clone(),
+        target: String::new(),
     }
 }

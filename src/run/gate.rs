@@ -9,6 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::format_duration;
+
 /// One limit that a run must pass to start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GateAsk {
@@ -80,6 +82,14 @@ pub struct GateState {
 }
 
 impl GateState {
+    /// Returns the count of failed runs in a row, for people.
+    pub fn failures_in_words(&self) -> String {
+        match self.failures {
+            1 => "1 failed run".to_owned(),
+            n => format!("{n} failed runs in a row"),
+        }
+    }
+
     /// Returns the pause, unless there is none or it has lapsed.
     pub fn pause_in_force(&self, now: Timestamp) -> Option<&Paused> {
         self.paused.as_ref().filter(|p| p.until.is_none_or(|until| until > now))
@@ -243,8 +253,8 @@ fn check(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), Closed>
                     LaterReason::Breaker,
                     None,
                     format!(
-                        "breaker open after {} failed runs in a row: `amflow breakers reset {playbook}`",
-                        state.failures
+                        "breaker open after {}: `amflow breakers reset {playbook}`",
+                        state.failures_in_words()
                     ),
                 );
             }
@@ -275,7 +285,11 @@ fn check(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), Closed>
             closed(
                 LaterReason::Rate,
                 until,
-                format!("rate: {} starts in the last {window:?}, limit {count}", alive.len()),
+                format!(
+                    "rate: {} starts in the last {}, limit {count}",
+                    alive.len(),
+                    format_duration(*window)
+                ),
             )
         }
         GateRule::Slots { max, holder } => {
@@ -380,6 +394,10 @@ pub fn settle(state: &mut GateState, change: &Change, now: Timestamp) {
             }
             if state.trickling.as_ref() == Some(run) {
                 state.trickling = None;
+                // It was reset to see whether it works again: it doesn't.
+                if breaker.is_some() {
+                    state.opened_at.get_or_insert(now);
+                }
             }
         }
         Change::Neutral { run } => {
@@ -465,6 +483,12 @@ mod tests {
         settle(states.get_mut("breaker:p").unwrap(), &Change::Reset, at(3));
         decide(&mut states, &asks, "c", at(3)).unwrap();
         assert_eq!(decide(&mut states, &asks, "d", at(3)).unwrap_err().reason, LaterReason::Trickle);
+        let failed = Change::Failed { run: "c".into(), breaker: Some(2) };
+        settle(states.get_mut("breaker:p").unwrap(), &failed, at(3));
+        let no = decide(&mut states, &asks, "d", at(3)).unwrap_err();
+        assert_eq!(no.detail, "breaker open after 1 failed run: `amflow breakers reset p`");
+        settle(states.get_mut("breaker:p").unwrap(), &Change::Reset, at(4));
+        decide(&mut states, &asks, "c", at(4)).unwrap();
         settle(states.get_mut("breaker:p").unwrap(), &Change::Succeeded { run: "c".into() }, at(4));
         assert!(decide(&mut states, &asks, "d", at(4)).is_ok());
         assert!(decide(&mut states, &asks, "e", at(4)).is_ok(), "one success ends the trickle");

@@ -24,7 +24,7 @@ pub use gate::{
 };
 pub use limits::{GlobalLimits, asked as gates_asked, gate_keys, settled as gates_settled};
 pub use machine::{Machine, Next, Options, PendingCall, Waits};
-pub use mutes::{is_mute, is_raised};
+pub use mutes::{RAISED_LEASE, is_mute, is_raised};
 pub use preview::{Planned, PlannedMove};
 pub use scope::{base_scope, fill_vars, key as concurrency_key};
 pub use state::{Attempt, Ending, HoldState, Node, Parked, Run};

@@ -15,8 +15,8 @@ const MUTE: &str = "sync/mute/";
 const RAISED: &str = "sync/failed/";
 /// Seconds that a mute lasts without a renewal: 5 minutes.
 const MUTE_LEASE: u64 = 300;
-/// Seconds that `AmflowRunFailed` is posted for: 24 hours.
-const RAISED_LEASE: u64 = 24 * 3_600;
+/// Seconds that `AmflowRunFailed` and `AmflowBreakerOpen` are posted for: 24 hours.
+pub const RAISED_LEASE: u64 = 24 * 3_600;
 
 /// Returns whether a hold mutes the run's alerts.
 pub fn is_mute(id: &str) -> bool {

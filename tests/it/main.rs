@@ -7,6 +7,7 @@ mod layers;
 mod support;
 
 mod alertmanager;
+mod breaker;
 mod checks;
 mod client;
 mod hostile;

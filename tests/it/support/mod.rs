@@ -2,4 +2,5 @@
 
 pub(crate) mod alertmanager;
 pub(crate) mod http;
+pub(crate) mod program;
 pub(crate) mod tls;
