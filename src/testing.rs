@@ -6,6 +6,7 @@ use std::path::PathBuf;
 ///
 /// Looked for in `$AMFLOW_SHARED`, then `../shared` and `../../shared` beside the crate. With
 /// `AMFLOW_REQUIRE_SHARED=1`, as continuous integration sets it, its absence is a failure.
+#[expect(clippy::disallowed_methods, reason = "tests say by the environment where data is")]
 pub(crate) fn shared_data(relative: &str) -> Option<PathBuf> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let named = std::env::var_os("AMFLOW_SHARED").map(PathBuf::from);

@@ -31,6 +31,7 @@ pub use ui::{Tone, Ui};
 use crate::config::Environment;
 
 /// Runs the program with the arguments and the environment of this process.
+#[expect(clippy::disallowed_methods, reason = "this is the place where the command line is read")]
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let environment = Environment::of_process();

@@ -1,5 +1,5 @@
 //! The only printer. Main type: [`Ui`]: standard output is data, standard error is talk.
-#![allow(clippy::disallowed_methods, reason = "this is the place where things are printed")]
+#![expect(clippy::disallowed_methods, reason = "this is the place where things are printed")]
 
 use std::cell::Cell;
 use std::fmt::Display;

@@ -1,5 +1,5 @@
 //! The environment that amflow was started in; the only file that reads it. Main type: [`Environment`].
-#![allow(clippy::disallowed_methods, reason = "this is the place where the environment is read")]
+#![expect(clippy::disallowed_methods, reason = "this is the place where the environment is read")]
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

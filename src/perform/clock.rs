@@ -13,6 +13,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()

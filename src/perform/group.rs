@@ -63,6 +63,7 @@ impl ProcessGroup {
 
     /// Waits until no process of the group runs. Those that ended but are not collected don't count:
     /// in a container without an init nobody ever collects them.
+    #[expect(clippy::disallowed_methods, reason = "the grace of a process needs no wall clock")]
     async fn gone_within(&self, limit: Duration) -> bool {
         let Some(leader) = self.leader else { return true };
         let gone = async {

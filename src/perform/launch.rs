@@ -119,6 +119,7 @@ impl<'a> Launch<'a> {
     }
 
     /// Returns what starts it: in a process group of its own, which keeps to `posix_spawn(3)`.
+    #[expect(clippy::disallowed_methods, reason = "this is the place where commands are made")]
     pub(super) fn command(&self) -> Command {
         let prelude = prelude(self.limits);
         let mut command = if prelude.is_empty() {

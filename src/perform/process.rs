@@ -142,6 +142,7 @@ impl Commands {
     }
 
     /// Waits for the end of a command, or brings it about.
+    #[expect(clippy::disallowed_methods, reason = "a limit of a process needs no wall clock")]
     async fn watch(
         &self,
         mut child: Child,

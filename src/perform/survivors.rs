@@ -28,6 +28,7 @@ struct Survivor {
 ///
 /// They are known by `AMFLOW_ATTEMPT`, which commands pass on to what they start, so those that left
 /// their group are found too. Of other users' processes only root can read it.
+#[expect(clippy::disallowed_methods, reason = "the grace of a process needs no wall clock")]
 pub(super) async fn end_survivors(runs: &[String], grace: Duration) -> Vec<String> {
     let mut marks = BTreeSet::new();
     // What was asked to end, so that it is asked once.

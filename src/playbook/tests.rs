@@ -78,7 +78,7 @@ fn playbooks_inlined_over_and_over_end_at_a_limit() {
 fn deep_nesting_and_bombs_are_refused() {
     let mut bomb = "a: &a [x]\n".to_owned();
     for n in 0..30 {
-        write!(bomb, "b{n}: &b{n} [*a, *a]\n").unwrap();
+        writeln!(bomb, "b{n}: &b{n} [*a, *a]").unwrap();
     }
     for text in ["[".repeat(100_000), "- ".repeat(100_000), format!("a: {}", "{b: ".repeat(100_000)), bomb] {
         assert!(parse_files(files(&text), &Facts::default()).diagnostics.has_errors());

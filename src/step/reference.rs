@@ -147,6 +147,7 @@ fn resolved<'v>(root: &'v Value, schema: &'v Value) -> &'v Value {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the test may be asked to write the reference")]
 mod tests {
     use super::*;
     use crate::step::testing::compile;

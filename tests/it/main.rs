@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one module per subject.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on is a test that fails")]
+#![allow(clippy::disallowed_methods, reason = "tests start programs, look at clocks and print")]
 
 mod cli;
 mod layers;

@@ -202,6 +202,7 @@ impl Cluster {
         )))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a pause between two tries needs no wall clock")]
     async fn open_busy(&self, url: Url) -> Result<HttpResponse, PeerError> {
         let mut waits = BUSY.iter();
         loop {

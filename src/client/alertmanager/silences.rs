@@ -65,6 +65,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When a peer refuses it, or none answers.
+    #[expect(clippy::disallowed_methods, reason = "a pause for gossip needs no wall clock")]
     pub async fn create_silence(
         &self,
         silence: &PostableSilence,

@@ -118,6 +118,7 @@ fn set_journal_mode(conn: &Connection, mode: &str) -> Result<String, Fault> {
 
 /// Locks the store's directory until the file is dropped. Without it (a file system that has no such
 /// locks) SQLite's own have to do.
+#[expect(clippy::disallowed_methods, reason = "a pause between two tries needs no wall clock")]
 fn lock_directory(place: &Place) -> Option<File> {
     let dir = File::open(files::directory(&place.file)).ok()?;
     let tries = place.busy.as_millis() / LOCK_PAUSE.as_millis();

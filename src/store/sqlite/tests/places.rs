@@ -123,6 +123,7 @@ async fn reading_sees_what_another_process_writes_and_writes_nothing() {
 
 /// Runs one of these tests again as a user who is nobody: root may write everywhere. Returns whether
 /// this process is to run it.
+#[expect(clippy::disallowed_methods, reason = "the test starts itself as another user")]
 fn as_nobody(test: &str) -> bool {
     if !rustix::process::geteuid().is_root() {
         return true;
