@@ -24,7 +24,7 @@ function __fish_amflow_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c amflow -n "__fish_amflow_needs_command" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_needs_command" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_needs_command" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_needs_command" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_needs_command" -s h -l help -d 'Print help'
@@ -44,7 +44,7 @@ complete -c amflow -n "__fish_amflow_needs_command" -f -a "schema" -d 'Print the
 complete -c amflow -n "__fish_amflow_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c amflow -n "__fish_amflow_needs_command" -f -a "man" -d 'Print the manual, or write all its pages to a directory'
 complete -c amflow -n "__fish_amflow_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c amflow -n "__fish_amflow_using_subcommand demo" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand demo" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand demo" -l keep -d 'Keep the demo\'s directory, to look further'
 complete -c amflow -n "__fish_amflow_using_subcommand demo" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand demo" -s v -l verbose -d 'Say more; may be repeated'
@@ -59,7 +59,7 @@ complete -c amflow -n "__fish_amflow_using_subcommand run" -l parallel -d 'Runs 
 complete -c amflow -n "__fish_amflow_using_subcommand run" -s o -l output -d 'Form of the data on standard output' -r -f -a "text\t'For people'
 json\t'One JSON document'
 ndjson\t'One JSON document a line, as things happen'"
-complete -c amflow -n "__fish_amflow_using_subcommand run" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand run" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand run" -l poll -d 'Ask Alertmanager for its alerts, whatever standard input is; a crontab needs this'
 complete -c amflow -n "__fish_amflow_using_subcommand run" -l no-wait -d 'Leave runs that wait for a time or a person to the next start, and end with code 4'
 complete -c amflow -n "__fish_amflow_using_subcommand run" -s q -l quiet -d 'Say only what went wrong'
@@ -74,7 +74,7 @@ complete -c amflow -n "__fish_amflow_using_subcommand plan" -l store -d 'Directo
 complete -c amflow -n "__fish_amflow_using_subcommand plan" -s o -l output -d 'Form of the data on standard output' -r -f -a "text\t'For people'
 json\t'One JSON document'
 ndjson\t'One JSON document a line, as things happen'"
-complete -c amflow -n "__fish_amflow_using_subcommand plan" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand plan" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand plan" -l explain -d 'Say for every alert and every playbook why, or the first reason why not'
 complete -c amflow -n "__fish_amflow_using_subcommand plan" -l poll -d 'Ask Alertmanager for its alerts, whatever standard input is; a crontab needs this'
 complete -c amflow -n "__fish_amflow_using_subcommand plan" -s q -l quiet -d 'Say only what went wrong'
@@ -84,7 +84,7 @@ complete -c amflow -n "__fish_amflow_using_subcommand validate" -s p -l playbook
 complete -c amflow -n "__fish_amflow_using_subcommand validate" -s o -l output -d 'Form of the problems' -r -f -a "text\t'For people: source line, caret, hint'
 json\t'One JSON document'
 github\t'Workflow commands, which GitHub shows at the line'"
-complete -c amflow -n "__fish_amflow_using_subcommand validate" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand validate" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand validate" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand validate" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -96,12 +96,12 @@ complete -c amflow -n "__fish_amflow_using_subcommand alerts" -s o -l output -d 
 extended\t'With labels, annotations and times'
 json\t'The alerts in the shape of Alertmanager\'s API'
 ndjson\t'The same, one a line'"
-complete -c amflow -n "__fish_amflow_using_subcommand alerts" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand alerts" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand alerts" -l poll -d 'Ask Alertmanager for its alerts, whatever standard input is; a crontab needs this'
 complete -c amflow -n "__fish_amflow_using_subcommand alerts" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand alerts" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand alerts" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c amflow -n "__fish_amflow_using_subcommand runs; and not __fish_seen_subcommand_from list show resume cancel retry prune help" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand runs; and not __fish_seen_subcommand_from list show resume cancel retry prune help" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and not __fish_seen_subcommand_from list show resume cancel retry prune help" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and not __fish_seen_subcommand_from list show resume cancel retry prune help" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and not __fish_seen_subcommand_from list show resume cancel retry prune help" -s h -l help -d 'Print help'
@@ -120,7 +120,7 @@ complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subc
 json\t'One JSON document'
 ndjson\t'One JSON document a line, as things happen'"
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
-complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -128,7 +128,7 @@ complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subc
 json\t'One JSON document'
 ndjson\t'One JSON document a line, as things happen'"
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from show" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
-complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from show" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from show" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -139,7 +139,7 @@ complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subc
 json\t'One JSON document'
 ndjson\t'One JSON document a line, as things happen'"
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from resume" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
-complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from resume" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from resume" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from resume" -l no-wait -d 'Leave runs that wait for a time or a person to the next start, and end with code 4'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from resume" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from resume" -s v -l verbose -d 'Say more; may be repeated'
@@ -150,7 +150,7 @@ complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subc
 json\t'One JSON document'
 ndjson\t'One JSON document a line, as things happen'"
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from cancel" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
-complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from cancel" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from cancel" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from cancel" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from cancel" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -161,14 +161,14 @@ complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subc
 json\t'One JSON document'
 ndjson\t'One JSON document a line, as things happen'"
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from retry" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
-complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from retry" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from retry" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from retry" -l no-wait -d 'Leave runs that wait for a time or a person to the next start, and end with code 4'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from retry" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from retry" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from prune" -l keep -d 'Keep finished runs for so long' -r
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from prune" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
-complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from prune" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from prune" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from prune" -l dry-run -d 'Only say how many would go'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from prune" -s v -l verbose -d 'Say more; may be repeated'
@@ -184,17 +184,17 @@ complete -c amflow -n "__fish_amflow_using_subcommand pause" -l playbook -d 'Onl
 complete -c amflow -n "__fish_amflow_using_subcommand pause" -l for -d 'For so long, such as 30m or 2h [default: until `amflow unpause`]' -r
 complete -c amflow -n "__fish_amflow_using_subcommand pause" -l reason -d 'Why, for those who will wonder' -r
 complete -c amflow -n "__fish_amflow_using_subcommand pause" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
-complete -c amflow -n "__fish_amflow_using_subcommand pause" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand pause" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand pause" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand pause" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand pause" -s h -l help -d 'Print help'
 complete -c amflow -n "__fish_amflow_using_subcommand unpause" -l playbook -d 'Only this playbook' -r
 complete -c amflow -n "__fish_amflow_using_subcommand unpause" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
-complete -c amflow -n "__fish_amflow_using_subcommand unpause" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand unpause" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand unpause" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand unpause" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand unpause" -s h -l help -d 'Print help'
-complete -c amflow -n "__fish_amflow_using_subcommand breakers; and not __fish_seen_subcommand_from list reset help" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand breakers; and not __fish_seen_subcommand_from list reset help" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand breakers; and not __fish_seen_subcommand_from list reset help" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand breakers; and not __fish_seen_subcommand_from list reset help" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand breakers; and not __fish_seen_subcommand_from list reset help" -s h -l help -d 'Print help'
@@ -205,38 +205,38 @@ complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_
 json\t'One JSON document'
 ndjson\t'One JSON document a line, as things happen'"
 complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_subcommand_from list" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
-complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_subcommand_from list" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_subcommand_from list" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_subcommand_from reset" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
-complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_subcommand_from reset" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_subcommand_from reset" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_subcommand_from reset" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_subcommand_from reset" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help'
 complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the breakers that count failures'
 complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_subcommand_from help" -f -a "reset" -d 'Close a breaker again; runs start one by one at first'
 complete -c amflow -n "__fish_amflow_using_subcommand breakers; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c amflow -n "__fish_amflow_using_subcommand init" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand init" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand init" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand init" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand init" -s h -l help -d 'Print help'
 complete -c amflow -n "__fish_amflow_using_subcommand alertmanager-config" -l equal -d 'A label by which a mute finds its alert; may be repeated [default: the labels of common rule sets]' -r
 complete -c amflow -n "__fish_amflow_using_subcommand alertmanager-config" -l receiver -d 'The receiver that tells people of failed runs and open breakers' -r
-complete -c amflow -n "__fish_amflow_using_subcommand alertmanager-config" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand alertmanager-config" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand alertmanager-config" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand alertmanager-config" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand alertmanager-config" -s h -l help -d 'Print help'
-complete -c amflow -n "__fish_amflow_using_subcommand schema" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand schema" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand schema" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand schema" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c amflow -n "__fish_amflow_using_subcommand completions" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand completions" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand completions" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand completions" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c amflow -n "__fish_amflow_using_subcommand man" -l dir -d 'Write a page for every command to this directory, instead of printing the first' -r -f -a "(__fish_complete_directories)"
-complete -c amflow -n "__fish_amflow_using_subcommand man" -l config -d 'Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand man" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand man" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand man" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand man" -s h -l help -d 'Print help'

@@ -49,8 +49,8 @@ pub struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub struct GlobalArgs {
-    /// Configuration [default: $`AMFLOW_CONFIG`, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// The configuration file.
+    #[arg(help = "Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]", long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// Say only what went wrong
     #[arg(short, long, global = true)]

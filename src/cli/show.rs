@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::args::Format;
 use super::ui::{Tone, Ui};
 use crate::engine::{Reporter, RunEnd, RunEndKind, RunHeader};
-use crate::report::{RunRecord, event_line, run_record, short_id};
+use crate::report::{RunRecord, event_line, run_record, said_line, short_id};
 use crate::run::{RunStatus, Stamped};
 use crate::text::escape_for_terminal;
 
@@ -19,6 +19,8 @@ use crate::text::escape_for_terminal;
 pub(super) enum News {
     /// A line about a run.
     Line(RunHeader, jiff::Timestamp, String),
+    /// A line that a run says itself, to be seen after the run, too.
+    Said(RunHeader, jiff::Timestamp, String),
     /// A run was left.
     Ended(Box<RunRecord>, bool),
     /// Something else.
@@ -47,9 +49,13 @@ impl ChannelReporter {
 
 impl Reporter for ChannelReporter {
     fn event(&self, run: &RunHeader, event: &Stamped) {
-        if self.lines
-            && let Some(line) = event_line(run, event)
-        {
+        if !self.lines {
+            return;
+        }
+        if let Some(line) = said_line(&event.event) {
+            self.tell(News::Said(run.clone(), event.at, line));
+        }
+        if let Some(line) = event_line(run, event) {
             self.tell(News::Line(run.clone(), event.at, line));
         }
     }
@@ -88,6 +94,7 @@ impl<'u> Show<'u> {
     pub(super) fn see(&mut self, news: News) {
         match news {
             News::Line(run, at, line) => self.line(&run, at, &line),
+            News::Said(run, at, line) => self.say(&run, at, &line),
             News::Ended(record, good) => self.ended(&record, good),
             News::Notice(text) => {
                 // The same trouble every few seconds is one trouble.
@@ -100,9 +107,8 @@ impl<'u> Show<'u> {
     }
 
     fn line(&mut self, run: &RunHeader, at: jiff::Timestamp, line: &str) {
-        let name = format!("{} {}", run.playbook, short_id(&run.run));
         let Some(bars) = &self.bars else {
-            self.ui.say(format_args!("{} {name} {line}", at.strftime("%H:%M:%SZ")));
+            self.say(run, at, line);
             return;
         };
         if !self.of_run.contains_key(&run.run) && self.of_run.len() < MOST_BARS {
@@ -112,7 +118,7 @@ impl<'u> Show<'u> {
             {
                 bar.set_style(style);
             }
-            bar.set_prefix(name.clone());
+            bar.set_prefix(format!("{} {}", run.playbook, short_id(&run.run)));
             bar.enable_steady_tick(std::time::Duration::from_millis(120));
             self.of_run.insert(run.run.clone(), bar);
         }
@@ -120,8 +126,13 @@ impl<'u> Show<'u> {
             bar.set_message(line.to_owned());
         }
         if self.ui.verbosity() > 0 {
-            self.print(|ui| ui.say(format_args!("{} {name} {line}", at.strftime("%H:%M:%SZ"))));
+            self.say(run, at, line);
         }
+    }
+
+    fn say(&self, run: &RunHeader, at: jiff::Timestamp, line: &str) {
+        let (at, id) = (at.strftime("%H:%M:%SZ"), short_id(&run.run));
+        self.print(|ui| ui.say(format_args!("{at} {} {id} {line}", run.playbook)));
     }
 
     fn ended(&mut self, record: &RunRecord, good: bool) {

@@ -6,7 +6,7 @@ mod record;
 mod story;
 
 pub use effect::{effect_details, effect_line, hold_line};
-pub use lines::{event_line, short_id};
+pub use lines::{event_line, said_line, short_id};
 pub use record::{
     LaterRecord, OUTPUT_VERSION, PlanRecord, RunRecord, RunReport, SkipRecord, StepRecord, plan_record,
     run_record, step_records,

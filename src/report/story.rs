@@ -41,7 +41,7 @@ pub fn story(summary: &RunSummary, journal: &[Stamped]) -> Vec<String> {
 
 fn output_lines(outcome: &Outcome, output: &serde_json::Value) -> Vec<String> {
     let mut lines = Vec::new();
-    for (name, mark) in [("stdout", "│"), ("stderr", "┆"), ("body", "│")] {
+    for (name, mark) in [("line", "│"), ("stdout", "│"), ("stderr", "┆"), ("body", "│")] {
         let Some(text) = output.get(name).and_then(serde_json::Value::as_str) else { continue };
         let all: Vec<_> = text.trim_end().lines().collect();
         let cut = all.len().saturating_sub(MOST_LINES);
