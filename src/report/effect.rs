@@ -1,7 +1,7 @@
 //! Effects in words: one line for a plan, details below it. Everything is escaped for a terminal.
 
 use crate::step::{CommandEffect, Effect, Hold, HoldAction, RequestBody, TextOrSecret};
-use crate::text::escape_for_terminal;
+use crate::text::{escape_for_terminal, plural};
 
 /// Returns one line that says what an effect does.
 pub fn effect_line(effect: &Effect) -> String {
@@ -13,7 +13,7 @@ pub fn effect_line(effect: &Effect) -> String {
                 if more == 0 {
                     format!("{shell}: {first}")
                 } else {
-                    format!("{shell}: {first} (and {more} more lines)")
+                    format!("{shell}: {first} (and {})", plural(more, "more line"))
                 }
             }
             None => command.argv.iter().map(|a| quoted(a)).collect::<Vec<_>>().join(" "),

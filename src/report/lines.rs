@@ -66,21 +66,13 @@ pub fn event_line(header: &RunHeader, stamped: &Stamped) -> Option<String> {
     Some(escape_for_terminal(&said).to_string())
 }
 
-/// Returns what a finished attempt has to say beside its outcome: the line of a `log` step, or the last
-/// line that a failed command wrote.
+/// Returns the line that a `log` step says, with its level when it is more than `info`.
 pub fn said_line(event: &RunEvent) -> Option<String> {
-    let RunEvent::AttemptFinished { path, outcome, output, .. } = event else { return None };
-    let text = |name: &str| output.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().trim();
-    let (name, said) = if output.get("level").is_some() {
-        (text("level"), text("line"))
-    } else if outcome.is_good() {
-        return None;
-    } else {
-        let name = if text("stderr").is_empty() { "stdout" } else { "stderr" };
-        (name, text(name).lines().last().unwrap_or_default())
-    };
-    let mark = if name == "info" { String::new() } else { format!("{name}: ") };
-    (!said.is_empty()).then(|| escape_for_terminal(&format!("{path}: {mark}{said}")).to_string())
+    let RunEvent::AttemptFinished { path, output, .. } = event else { return None };
+    let text = |name: &str| output.get(name).and_then(serde_json::Value::as_str);
+    let (level, line) = (text("level")?, text("line")?);
+    let mark = if level == "info" { String::new() } else { format!("{level}: ") };
+    Some(escape_for_terminal(&format!("{path}: {mark}{line}")).to_string())
 }
 
 fn clock(at: jiff::Timestamp) -> String {

@@ -4,7 +4,7 @@ use super::lines::event_line;
 use crate::engine::RunSummary;
 use crate::run::{RunEvent, Stamped};
 use crate::step::Outcome;
-use crate::text::escape_for_terminal;
+use crate::text::{escape_for_terminal, plural};
 
 /// Lines of output shown of one attempt, at most.
 const MOST_LINES: usize = 20;
@@ -46,7 +46,11 @@ fn output_lines(outcome: &Outcome, output: &serde_json::Value) -> Vec<String> {
         let all: Vec<_> = text.trim_end().lines().collect();
         let cut = all.len().saturating_sub(MOST_LINES);
         if cut > 0 {
-            lines.push(format!("{:36}{mark} ({cut} lines more; -o json has all that was kept)", ""));
+            lines.push(format!(
+                "{:36}{mark} ({}; -o json has all that was kept)",
+                "",
+                plural(cut, "more line")
+            ));
         }
         lines.extend(
             all.iter().skip(cut).map(|line| format!("{:36}{mark} {}", "", escape_for_terminal(line))),

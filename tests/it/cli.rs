@@ -111,7 +111,7 @@ fn a_failing_run_ends_with_code_1_and_its_story_says_why() {
     let alert = r#"[{"labels":{"alertname":"A"},"startsAt":"2026-01-01T00:00:00Z"}]"#;
     let ended =
         amflow(home.path()).args(["run", "-p", "fails.yaml", "-o", "json"]).write_stdin(alert).assert();
-    let ended = ended.code(1).stderr(contains("no: stderr: because"));
+    let ended = ended.code(1).stderr(contains("no: failed: exit code 3: because"));
     let output = ended.get_output().stdout.clone();
     let report: serde_json::Value = serde_json::from_slice(&output).unwrap();
     assert_eq!(report["runs"][0]["status"], "failed");
