@@ -15,3 +15,4 @@ mod hostile;
 mod perform;
 mod perform_net;
 mod playbooks;
+mod scenarios;

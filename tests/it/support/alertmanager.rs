@@ -89,6 +89,28 @@ impl Alertmanager {
         head.lines().next()?.contains(" 200").then(|| body.to_owned())
     }
 
+    /// Returns the body of a successful GET of a path, read as JSON.
+    pub(crate) fn get_json<T: serde::de::DeserializeOwned>(&self, path: &str) -> T {
+        serde_json::from_str(&self.get(path).unwrap_or_else(|| panic!("GET {path}"))).unwrap()
+    }
+
+    /// Posts a JSON document and returns the body of the answer, which must be a success.
+    pub(crate) fn post(&self, path: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.lines().next().unwrap().contains(" 200"), "{answer}");
+        body.to_owned()
+    }
+
     fn launch(config: &str, gossip_port: Option<u16>, peer: Option<u16>, flags: &[&str]) -> Self {
         assert!(
             PathBuf::from(BINARY).exists(),

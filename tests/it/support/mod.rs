@@ -2,5 +2,6 @@
 
 pub(crate) mod alertmanager;
 pub(crate) mod http;
+pub(crate) mod lab;
 pub(crate) mod program;
 pub(crate) mod tls;

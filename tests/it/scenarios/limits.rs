@@ -1,0 +1,100 @@
+//! What keeps amflow from running away: breaker, cooldown, rate, targets, pause; and that it says so.
+
+use serde_json::{Value, json};
+
+use crate::support::lab::Lab;
+
+fn alerts(count: usize) -> Vec<Value> {
+    (1..=count).map(|n| json!({"alertname": "A", "instance": format!("n{n}")})).collect()
+}
+
+#[test]
+fn a_breaker_opens_after_failures_in_a_row_and_is_reset_by_hand() {
+    let lab = Lab::new();
+    lab.playbook(
+        "fails",
+        "matchers: [alertname = A]\nlimits: {cooldown: none, targets: 1, breaker: 2}\nsteps:\n  \
+         - exec: [sh, -c, 'echo x >> tried; test -e mended']\n",
+    );
+    lab.fire(&alerts(5));
+    lab.run("run --poll").code(1).says("2 runs, 2 failed").says("3 later").says("breakers reset fails");
+    assert_eq!(lab.lines("tried").len(), 2);
+    let listed = lab.run("breakers list").code(0);
+    listed.prints("fails").prints("open");
+    lab.run("plan --poll --explain").code(0).prints("breaker open after 2 failed runs in a row");
+    lab.run("run --poll").code(0).says("nothing to run");
+    assert_eq!(lab.lines("tried").len(), 2);
+
+    lab.write("mended", "");
+    lab.run("breakers reset fails").code(0).says("reset: fails");
+    lab.run("run --poll").code(0).says("3 runs, 3 succeeded");
+    let listed = lab.run("breakers list -o json").code(0).json();
+    assert_eq!(listed, json!([]));
+}
+
+#[test]
+fn a_breaker_that_was_reset_opens_again_at_the_first_failure_only_by_its_count() {
+    let lab = Lab::new();
+    lab.playbook(
+        "fails",
+        "matchers: [alertname = A]\nlimits: {cooldown: none, targets: none, breaker: 1}\nsteps:\n  - exec: ['false']\n",
+    );
+    lab.fire(&alerts(4));
+    // All were admitted before the first had failed: what has begun is not taken back.
+    lab.run("run --poll --parallel 1").code(1);
+    lab.run("breakers list").code(0).prints("open");
+}
+
+#[test]
+fn reasons_for_later_are_told_with_their_figures() {
+    for (limits, steps, reason, explained) in [
+        ("{cooldown: 1h, rate: none, targets: none}", "", "cooldown", "cooldown"),
+        ("{cooldown: none, rate: 1 in 1h, targets: none}", "", "rate", "1 in 1h"),
+    ] {
+        let lab = Lab::new();
+        lab.playbook(
+            "p",
+            &format!(
+                "matchers: [alertname = A]\nlimits: {limits}\ngroup_by: [alertname]\nsteps:\n  - exec: ['true']\n{steps}"
+            ),
+        );
+        lab.fire(&alerts(1));
+        lab.run("run --poll").code(0).says("1 run, 1 succeeded");
+        lab.fire(&alerts(2));
+        let report = lab.run("run --poll -o json").code(0).says("1 later").json();
+        assert_eq!(report["later"][0]["reason"], reason, "{report:#}");
+        assert!(report["later"][0]["until"].is_string());
+        lab.run("plan --poll --explain").code(0).prints("later p").prints(explained);
+    }
+}
+
+#[test]
+fn only_so_many_targets_are_worked_on_at_the_same_time() {
+    let lab = Lab::new();
+    lab.playbook(
+        "p",
+        "matchers: [alertname = A]\nlimits: {cooldown: none, targets: 1}\nsteps:\n  \
+         - exec: [sh, -c, 'mkdir busy && echo x >> done && rmdir busy']\n",
+    );
+    lab.fire(&alerts(6));
+    lab.run("run --poll --parallel 4").code(0).says("6 runs, 6 succeeded");
+    assert_eq!(lab.lines("done").len(), 6);
+}
+
+#[test]
+fn a_pause_of_one_playbook_holds_that_one_until_it_is_ended() {
+    let lab = Lab::new();
+    for name in ["one", "two"] {
+        lab.playbook(
+            name,
+            &format!("matchers: [alertname = A]\nsteps:\n  - exec: [sh, -c, 'echo {name} >> ran']\n"),
+        );
+    }
+    lab.fire(&alerts(1));
+    lab.run("pause --playbook one --reason works").code(0).says("playbook one is paused");
+    lab.run("run --poll").code(0).says("1 run, 1 succeeded").says("1 later").says("works");
+    assert_eq!(lab.lines("ran"), ["two"]);
+    lab.run("unpause --playbook one").code(0);
+    lab.run("run --poll").code(0).says("1 run, 1 succeeded");
+    assert_eq!(lab.lines("ran"), ["two", "one"]);
+}
