@@ -12,7 +12,7 @@ use super::args::{AlertmanagerArgs, PlaybookArgs, RunningArgs, SourceArgs, Store
 use super::context::Context;
 use super::error::{CliError, Exit, OrExit as _};
 use super::workbench;
-use crate::client::alertmanager::{AlertQuery, PeerResult};
+use crate::client::alertmanager::AlertQuery;
 use crate::client::{HttpClient, HttpConfig, HttpOptions, HttpRequest};
 use crate::config::{ConfigError, Overrides, Settings};
 use crate::engine::Delivery;
@@ -35,10 +35,6 @@ pub(super) struct Reading {
     pub(super) bad: Vec<String>,
     /// Whether Alertmanager was asked.
     pub(super) polled: bool,
-    /// Whether every peer answered completely.
-    pub(super) complete: bool,
-    /// Fingerprints of all alerts that fire, when Alertmanager was asked.
-    pub(super) firing: Vec<String>,
 }
 
 impl Reading {
@@ -197,8 +193,6 @@ fn take(
         read: taken.read,
         bad: taken.bad,
         polled: matches!(from, From::Poll),
-        complete: taken.complete,
-        firing: taken.firing,
     })
 }
 
@@ -286,9 +280,7 @@ struct Taken {
     read: u64,
     bad: Vec<String>,
     warnings: Vec<String>,
-    complete: bool,
     empty: bool,
-    firing: Vec<String>,
 }
 
 impl Taken {
@@ -307,16 +299,7 @@ impl Taken {
         if stats.pending > 0 {
             warnings.push(format!("{source}: {} alerts are pending and do not fire yet", stats.pending));
         }
-        Taken {
-            alerts,
-            source: source.to_owned(),
-            read: stats.alerts,
-            bad,
-            warnings,
-            complete: true,
-            empty,
-            firing: Vec::new(),
-        }
+        Taken { alerts, source: source.to_owned(), read: stats.alerts, bad, warnings, empty }
     }
 }
 
@@ -382,25 +365,23 @@ fn poll(
     let seen = std::sync::Mutex::new(Vec::new());
     let wanted = |raw: &RawAlert<'_>| {
         if let Ok(mut seen) = seen.lock() {
-            seen.push(raw.fingerprint().to_string());
+            seen.push(raw.fingerprint());
         }
         keep(raw)
     };
     let query = AlertQuery { filters: filters.to_vec(), ..AlertQuery::default() };
     let answer = context.block_on(cluster.alerts_where(&query, now, wanted))?.or_end(Exit::Unable)?;
-    let complete = answer.peers.iter().all(|peer| matches!(peer.result, PeerResult::Complete { .. }));
-    let mut firing = seen.into_inner().unwrap_or_default();
-    firing.sort_unstable();
-    firing.dedup();
+    // What several peers know is one alert.
+    let mut seen = seen.into_inner().unwrap_or_default();
+    seen.sort_unstable();
+    seen.dedup();
     let source = cluster.urls().collect::<Vec<_>>().join(", ");
     Ok(Taken {
-        read: firing.len() as u64,
+        read: seen.len() as u64,
         bad: answer.bad.iter().map(ToString::to_string).collect(),
         warnings: answer.warnings,
         alerts: answer.alerts,
-        complete: complete && filters.is_empty(),
         empty: false,
         source,
-        firing,
     })
 }

@@ -8,10 +8,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use super::admission::Delivery;
 use super::ports::{Call, Raised, RunHeader, StoreError};
 use crate::run::{GateState, RAISED_LEASE, Run, RunEvent, RunStatus, gate_keys, is_raised};
-use crate::step::{AlertHold, Effect, Hold, HoldAction, HoldEffect, Reply};
+use crate::step::{AlertHold, Effect, Hold, HoldAction, HoldEffect, Reply, Sighted, SightingEffect};
+
+/// How long a request for an alert of amflow's own may take.
+const SHORT: Duration = Duration::from_secs(30);
 
 impl Engine {
     /// Remembers what a run raised, and takes back what its success ends. `tells_of_failures` is the
@@ -73,14 +75,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Posts what stands again, and resolves what a complete poll no longer knows to fire, and breakers
-    /// that were reset.
+    /// Posts what stands again, and resolves what is over: the original alert is gone, or the breaker was
+    /// reset. A peer that is silent or has just restarted proves nothing: then it stands.
     ///
     /// # Errors
     ///
     /// The store's.
-    pub async fn keep_raised(&self, firing: &[String], delivery: &Delivery) -> Result<(), StoreError> {
-        let raised = self.store.raised().await?;
+    pub async fn keep_raised(&self, scope: &str) -> Result<(), StoreError> {
+        let mut raised = self.store.raised().await?;
+        raised.retain(|r| r.scope == scope);
         if raised.is_empty() {
             return Ok(());
         }
@@ -91,14 +94,29 @@ impl Engine {
             .into_iter()
             .filter_map(|(key, state)| is_open(&state).then_some(key))
             .collect();
-        let (stands, over): (Vec<_>, Vec<_>) = raised
-            .into_iter()
-            .filter(|r| r.scope == delivery.scope)
-            .partition(|r| open.contains(&r.id) || r.fingerprints.iter().any(|f| firing.contains(f)));
+        let seen = self.look_for(&raised).await;
+        let (stands, over): (Vec<_>, Vec<_>) = raised.into_iter().partition(|r| {
+            let looked_for = !r.fingerprints.is_empty();
+            open.contains(&r.id) || looked_for && seen.as_ref().is_none_or(|s| s.knows_any(&r.fingerprints))
+        });
         for raised in stands {
             self.hold(&raised.id, raised.alert, HoldAction::Renew).await;
         }
         self.take_back(over).await
+    }
+
+    /// Looks for the original alerts; nothing comes back when absence would prove nothing.
+    async fn look_for(&self, raised: &[Raised]) -> Option<Sighted> {
+        let fingerprints: Vec<_> = raised.iter().flat_map(|r| r.fingerprints.iter().cloned()).collect();
+        if fingerprints.is_empty() {
+            return None;
+        }
+        let effect = Effect::Sighting(SightingEffect { fingerprints });
+        let call = Call { run: "raised".to_owned(), path: "look".to_owned(), attempt: 1, effect };
+        match self.performer.perform(&call, SHORT, &CancellationToken::new()).await {
+            Reply::Sighted(sighted) if sighted.unclear().is_none() => Some(sighted),
+            _ => None,
+        }
     }
 
     async fn take_back(&self, over: Vec<Raised>) -> Result<(), StoreError> {
@@ -116,7 +134,7 @@ impl Engine {
         let effect =
             Effect::Hold(HoldEffect { action, hold: Hold::Alert(alert), owner: id.to_owned(), id: None });
         let call = Call { run: run.to_owned(), path: path.to_owned(), attempt: 1, effect };
-        let reply = self.performer.perform(&call, Duration::from_secs(30), &CancellationToken::new()).await;
+        let reply = self.performer.perform(&call, SHORT, &CancellationToken::new()).await;
         if !matches!(reply, Reply::Held { .. }) {
             let what = match path {
                 "" => format!("the alert that {run} is open"),

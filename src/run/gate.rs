@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::format_duration;
+use crate::text::plural;
 
 /// One limit that a run must pass to start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -286,8 +287,8 @@ fn check(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), Closed>
                 LaterReason::Rate,
                 until,
                 format!(
-                    "rate: {} starts in the last {}, limit {count}",
-                    alive.len(),
+                    "rate: {} in the last {}, limit {count}",
+                    plural(alive.len(), "start"),
                     format_duration(*window)
                 ),
             )

@@ -105,7 +105,7 @@ impl Watch {
 
     /// Takes note of what the peers said.
     pub(super) fn looked(&mut self, sighted: &Sighted, delivered: &[String]) {
-        self.unclear = unclear(sighted);
+        self.unclear = sighted.unclear();
         for (fingerprint, alert) in &mut self.alerts {
             let seen: Vec<_> =
                 sighted.peers.iter().filter_map(|peer| Some((peer, peer.seen.get(fingerprint)?))).collect();
@@ -178,12 +178,20 @@ impl Watched {
     }
 }
 
-/// Returns why absence proves nothing in this answer, if so.
-fn unclear(sighted: &Sighted) -> Option<String> {
-    if sighted.peers.is_empty() {
-        return Some("no Alertmanager was asked".to_owned());
+impl Sighted {
+    /// Returns why absence proves nothing in this answer, if so: a peer did not answer completely, or
+    /// restarted less than 5 minutes ago.
+    pub fn unclear(&self) -> Option<String> {
+        if self.peers.is_empty() {
+            return Some("no Alertmanager was asked".to_owned());
+        }
+        self.peers.iter().find_map(|peer| unclear_peer(peer, self.at))
     }
-    sighted.peers.iter().find_map(|peer| unclear_peer(peer, sighted.at))
+
+    /// Returns whether any peer knows any of these alerts.
+    pub fn knows_any(&self, fingerprints: &[String]) -> bool {
+        self.peers.iter().any(|peer| fingerprints.iter().any(|wanted| peer.seen.contains_key(wanted)))
+    }
 }
 
 fn unclear_peer(peer: &PeerSight, at: Timestamp) -> Option<String> {

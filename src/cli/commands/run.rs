@@ -98,9 +98,7 @@ async fn work(
         let mut resumed: Vec<Resumed> = Vec::new();
         if reading.polled {
             resumed = engine.take(Take::Due, MOST_RESUMED).await?;
-            if reading.complete && reading.settings.engine_options().offered.alertmanager {
-                engine.keep_raised(&reading.firing, &reading.delivery).await?;
-            }
+            engine.keep_raised(&reading.delivery.scope).await?;
         }
         let mut offers = engine.admit(&reading.library, &reading.delivery).await?;
         let ends = engine.complete(&reading.library, Some(&reading.delivery), &mut offers, resumed).await?;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::alertmanager::wait_until;
 use crate::support::lab::Lab;
+use crate::support::proxy::Mood;
 
 const FAILS: &str = "matchers: [alertname = A]\nlimits: {cooldown: none, breaker: none}\nsync: {on_failure: alert}\n\
     steps:\n  - exec: [sh, -c, 'echo begun >> told']\n  - id: mend\n    exec: [sh, -c, 'test -e mended || { echo \"no such disk\" >&2; exit 3; }']\n  \
@@ -55,6 +56,7 @@ fn handlers_run_and_an_alert_is_raised() {
 fn what_was_raised_stands_over_a_restart_of_alertmanager_until_the_original_is_resolved() {
     let (mut lab, labels) = failed_lab();
     lab.am.as_mut().unwrap().restart();
+    lab.proxy().becomes(Mood::Honest);
     assert_eq!(raised(&lab).len(), 0, "alerts live in its memory");
     // Its memory is empty: that proves nothing about the original either.
     lab.run("run --poll").code(0);

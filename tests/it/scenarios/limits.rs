@@ -49,7 +49,7 @@ fn a_breaker_that_was_reset_opens_again_at_the_first_failure_only_by_its_count()
 fn reasons_for_later_are_told_with_their_figures() {
     for (limits, steps, reason, explained) in [
         ("{cooldown: 1h, rate: none, targets: none}", "", "cooldown", "cooldown"),
-        ("{cooldown: none, rate: 1 in 1h, targets: none}", "", "rate", "1 in 1h"),
+        ("{cooldown: none, rate: 1 in 1h, targets: none}", "", "rate", "1 start in the last 1h, limit 1"),
     ] {
         let lab = Lab::new();
         lab.playbook(
@@ -74,11 +74,11 @@ fn only_so_many_targets_are_worked_on_at_the_same_time() {
     lab.playbook(
         "p",
         "matchers: [alertname = A]\nlimits: {cooldown: none, targets: 1}\nsteps:\n  \
-         - exec: [sh, -c, 'mkdir busy && echo x >> done && rmdir busy']\n",
+         - exec: [sh, -c, 'mkdir busy && echo x >> seen && rmdir busy']\n",
     );
     lab.fire(&alerts(6));
     lab.run("run --poll --parallel 4").code(0).says("6 runs, 6 succeeded");
-    assert_eq!(lab.lines("done").len(), 6);
+    assert_eq!(lab.lines("seen").len(), 6);
 }
 
 #[test]

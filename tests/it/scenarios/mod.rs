@@ -4,3 +4,4 @@ mod failures;
 mod limits;
 mod pipes;
 mod races;
+mod signals;

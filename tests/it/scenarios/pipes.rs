@@ -64,7 +64,9 @@ fn warnings_that_newer_amtools_print_before_the_json_are_passed_over() {
     let lab = Lab::alone();
     lab.playbook("touch", &format!("recheck: never\n{TOUCH}"));
     let alert = json!([{"labels": {"alertname": "A", "job": "node", "instance": "x"}, "startsAt": "2026-01-01T00:00:00Z"}]);
-    let input = format!("time=2026-01-01T00:00:00.000Z level=WARN msg=\"Alertmanager is moving to a new parser\"\n{alert}\n");
+    let input = format!(
+        "time=2026-01-01T00:00:00.000Z level=WARN msg=\"Alertmanager is moving to a new parser\"\n{alert}\n"
+    );
     lab.pipe("run -o json", input).code(0).says("1 run, 1 succeeded").json();
 }
 

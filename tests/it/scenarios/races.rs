@@ -7,10 +7,7 @@ use crate::support::lab::{Lab, outcome};
 #[test]
 fn ten_that_start_at_once_run_each_alert_exactly_once() {
     let lab = Lab::new();
-    lab.configure(&format!(
-        "alertmanager: {{urls: ['{}']}}\nlimits: {{running: none, starts: none}}\n",
-        lab.am().url()
-    ));
+    lab.configure("limits: {running: none, starts: none}\n");
     lab.playbook(
         "once",
         "matchers: [alertname = A]\nlimits: {cooldown: none, rate: none, targets: none, breaker: none}\n\

@@ -62,6 +62,11 @@ impl Alertmanager {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Returns its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Kills it, as a crash would.
     pub(crate) fn kill(&mut self) {
         // It may have ended by itself.

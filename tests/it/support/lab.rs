@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::alertmanager::{Alertmanager, CONFIG, wait_until};
+use super::proxy::Proxy;
 
 /// A home directory with a configuration, playbooks and a store, and the Alertmanager that they name.
 pub(crate) struct Lab {
     home: TempDir,
     /// The Alertmanager, when there is one.
     pub(crate) am: Option<Alertmanager>,
+    proxy: Option<Proxy>,
 }
 
 /// How a command ended, and what it said.
@@ -40,14 +42,24 @@ impl Outcome {
     /// Expects a text on standard error.
     #[track_caller]
     pub(crate) fn says(self, wanted: &str) -> Self {
-        assert!(self.stderr.contains(wanted), "`{wanted}` is not in\n{}\nstdout:\n{}", self.stderr, self.stdout);
+        assert!(
+            self.stderr.contains(wanted),
+            "`{wanted}` is not in\n{}\nstdout:\n{}",
+            self.stderr,
+            self.stdout
+        );
         self
     }
 
     /// Expects a text on standard output.
     #[track_caller]
     pub(crate) fn prints(self, wanted: &str) -> Self {
-        assert!(self.stdout.contains(wanted), "`{wanted}` is not in\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert!(
+            self.stdout.contains(wanted),
+            "`{wanted}` is not in\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
@@ -69,7 +81,7 @@ impl Lab {
     /// Makes one without an Alertmanager.
     pub(crate) fn alone() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let lab = Self { home, am: None };
+        let lab = Self { home, am: None, proxy: None };
         fs::create_dir(lab.path("playbooks")).unwrap();
         lab.configure("");
         lab
@@ -84,14 +96,17 @@ impl Lab {
     pub(crate) fn with(alertmanager_config: &str) -> Self {
         let mut lab = Self::alone();
         let am = Alertmanager::start(alertmanager_config);
-        lab.configure(&format!("alertmanager: {{urls: ['{}']}}\n", am.url()));
+        lab.proxy = Some(Proxy::before(am.port()));
         lab.am = Some(am);
+        lab.configure("");
         lab
     }
 
-    /// Writes the configuration: playbooks and the store are in the lab, the rest is given.
+    /// Writes the configuration: the Alertmanager, playbooks and the store are the lab's, the rest is given.
     pub(crate) fn configure(&self, rest: &str) {
-        let text = format!("playbooks: [playbooks]\nstore: {{path: store}}\n{rest}");
+        let am = self.proxy.as_ref();
+        let am = am.map(|proxy| format!("alertmanager: {{urls: ['{}']}}\n", proxy.url())).unwrap_or_default();
+        let text = format!("playbooks: [playbooks]\nstore: {{path: store}}\n{am}{rest}");
         self.write("amflow.yaml", &text);
     }
 
@@ -149,7 +164,8 @@ impl Lab {
     /// The same, with something piped in.
     pub(crate) fn pipe(&self, args: &str, input: impl AsRef<[u8]>) -> Outcome {
         let mut command = self.amflow(args);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let input = input.as_ref().to_vec();
         // It may end before it has read everything.
@@ -168,6 +184,11 @@ impl Lab {
     /// Returns the Alertmanager.
     pub(crate) fn am(&self) -> &Alertmanager {
         self.am.as_ref().unwrap()
+    }
+
+    /// Returns what stands before the Alertmanager.
+    pub(crate) fn proxy(&self) -> &Proxy {
+        self.proxy.as_ref().unwrap()
     }
 
     /// Fires alerts with these labels, for an hour, since a minute.
@@ -238,7 +259,8 @@ pub(crate) fn outcome(child: Child) -> Outcome {
 /// Sends a signal, by its name, to a process.
 pub(crate) fn send(signal: &str, pid: u32) {
     // It may be gone already.
-    let _ = Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).stderr(Stdio::null()).status();
+    let _ =
+        Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).stderr(Stdio::null()).status();
 }
 
 /// Returns the time in so many seconds, RFC 3339.

@@ -4,4 +4,5 @@ pub(crate) mod alertmanager;
 pub(crate) mod http;
 pub(crate) mod lab;
 pub(crate) mod program;
+pub(crate) mod proxy;
 pub(crate) mod tls;

@@ -1,0 +1,116 @@
+//! What stands between the program and an Alertmanager, and spoils what it says. Main type: [`Proxy`].
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+/// What becomes of answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// They pass, but the Alertmanager seems to have been started years ago: one that is as young as those of
+    /// the tests proves nothing by an alert's absence.
+    Veteran,
+    /// They pass as they are.
+    Honest,
+    /// The connection ends after so many bytes.
+    Cut(usize),
+    /// A page for people comes instead.
+    Html,
+    /// Connections are closed at once.
+    Gone,
+}
+
+/// Listens on loopback and passes on what it hears.
+pub(crate) struct Proxy {
+    port: u16,
+    mood: Arc<Mutex<Mood>>,
+    asked: Arc<AtomicUsize>,
+}
+
+const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 44\r\nConnection: close\r\n\r\n\
+                    <!DOCTYPE html><html><body>Sign in</body></h";
+/// What an Alertmanager says of its start.
+const UPTIME: &[u8] = b"\"uptime\":\"";
+
+impl Proxy {
+    /// Begins to stand before a port of loopback.
+    pub(crate) fn before(target: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mood = Arc::new(Mutex::new(Mood::Veteran));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (now, counter) = (Arc::clone(&mood), Arc::clone(&asked));
+        // It ends with the tests.
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                counter.fetch_add(1, Ordering::Relaxed);
+                let mood = *now.lock().unwrap_or_else(PoisonError::into_inner);
+                thread::spawn(move || pass(client, target, mood));
+            }
+        });
+        Self { port, mood, asked }
+    }
+
+    /// Returns the URL to configure.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Changes what becomes of answers on connections from now on.
+    pub(crate) fn becomes(&self, mood: Mood) {
+        *self.mood.lock().unwrap_or_else(PoisonError::into_inner) = mood;
+    }
+
+    /// Returns how many connections there were.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+fn pass(mut client: TcpStream, target: u16, mood: Mood) {
+    match mood {
+        Mood::Gone => return,
+        Mood::Html => {
+            // The request is read first: an answer to a question that was not heard is dropped.
+            let _ = client.read(&mut [0; 65_536]);
+            let _ = client.write_all(PAGE.as_bytes());
+            return;
+        }
+        Mood::Veteran | Mood::Honest | Mood::Cut(_) => {}
+    }
+    let Ok(mut server) = TcpStream::connect(("127.0.0.1", target)) else { return };
+    let (Ok(mut to_server), Ok(mut from_client)) = (server.try_clone(), client.try_clone()) else { return };
+    thread::spawn(move || {
+        // Whoever hangs up first ends both ways.
+        let _ = std::io::copy(&mut from_client, &mut to_server);
+        let _ = to_server.shutdown(Shutdown::Write);
+    });
+    let mut buffer = vec![0; 1 << 16];
+    let mut left = match mood {
+        Mood::Cut(bytes) => bytes,
+        _ => usize::MAX,
+    };
+    while let Ok(count @ 1..) = server.read(&mut buffer) {
+        let chunk = &mut buffer[..count];
+        if mood == Mood::Veteran {
+            age(chunk);
+        }
+        let count = count.min(left);
+        left -= count;
+        if client.write_all(&chunk[..count]).is_err() || left == 0 {
+            break;
+        }
+    }
+    let _ = client.shutdown(Shutdown::Both);
+    let _ = server.shutdown(Shutdown::Both);
+}
+
+/// Moves the start that a status tells of to the year 2020.
+fn age(chunk: &mut [u8]) {
+    let at = chunk.windows(UPTIME.len()).position(|part| part == UPTIME);
+    if let Some(year) = at.and_then(|at| chunk.get_mut(at + UPTIME.len()..at + UPTIME.len() + 4)) {
+        year.copy_from_slice(b"2020");
+    }
+}
