@@ -86,6 +86,15 @@ impl CliError {
         }
     }
 
+    /// Makes an error of one that says enough by itself, with those under it that it does not say itself.
+    pub fn of(exit: Exit, error: &(dyn Error + 'static)) -> Self {
+        let whole = Self::new(exit, error);
+        match error.source() {
+            Some(source) if !whole.message.contains(&source.to_string()) => whole.because(source),
+            _ => whole,
+        }
+    }
+
     /// Makes an error of wrong usage, configuration or playbooks: exit 2.
     pub fn usage(message: impl fmt::Display) -> Self {
         Self::new(Exit::Usage, message)
@@ -186,14 +195,7 @@ impl<T, E: Error + 'static> OrExit<T> for Result<T, E> {
     }
 
     fn or_end(self, exit: Exit) -> Result<T, CliError> {
-        self.map_err(|error| {
-            let mut whole = CliError::new(exit, &error);
-            if let Some(source) = error.source().filter(|source| !whole.message.contains(&source.to_string()))
-            {
-                whole = whole.because(source);
-            }
-            whole
-        })
+        self.map_err(|error| CliError::of(exit, &error))
     }
 }
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use url::Url;
+
 use super::env::Environment;
 use super::file::{ConfigError, ConfigFile, Connection, find};
 use super::places::{PlaybookPlaces, StorePlace};
@@ -18,6 +20,7 @@ use crate::model::{Matcher, MatcherSyntax, Scope, Secret, TimeInterval};
 use crate::perform::SecretSource;
 use crate::playbook::Facts;
 use crate::run::GlobalLimits;
+use crate::source::Origin;
 
 /// What the alerts of Alertmanager are called in the store when nothing else is configured: polled,
 /// piped and delivered ones alike, so that each is worked on once.
@@ -205,6 +208,34 @@ impl Settings {
         let Some(prometheus) = &self.prometheus else { return Ok(None) };
         let (config, options) = (prometheus.http_config.clone(), prometheus.options.clone());
         Prometheus::new(prometheus.url.clone(), config, options).map(Some)
+    }
+
+    /// Returns what alerts of an origin are called in the store. Labels of Prometheus' API and of Grafana's
+    /// webhooks differ from Alertmanager's for the same alert, so they are never compared with them.
+    pub fn scope_of(&self, origin: Origin) -> String {
+        let own = self.alertmanager.as_ref().is_some_and(|am| am.dialect == Dialect::Grafana);
+        match origin {
+            Origin::Prometheus => PROMETHEUS_SCOPE.to_owned(),
+            Origin::Grafana if !own => GRAFANA_SCOPE.to_owned(),
+            Origin::Alertmanager | Origin::Grafana => self.scope.as_str().to_owned(),
+        }
+    }
+
+    /// Returns how to talk to the server of an address: as to the configured Alertmanager or Prometheus
+    /// when it is the same server, else without credentials.
+    pub fn http_for(&self, url: &Url) -> (HttpConfig, HttpOptions) {
+        let origin = url.origin();
+        if let Some(am) = &self.alertmanager
+            && am.urls.iter().any(|peer| peer.at("/").origin() == origin)
+        {
+            return (am.http_config.clone(), am.options.clone());
+        }
+        if let Some(prometheus) = &self.prometheus
+            && prometheus.url.at("/").origin() == origin
+        {
+            return (prometheus.http_config.clone(), prometheus.options.clone());
+        }
+        (HttpConfig::unconfigured(), HttpOptions::default())
     }
 
     /// Returns what the configuration offers, for the engine.

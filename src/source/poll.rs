@@ -1,0 +1,50 @@
+//! Alertmanager as a source.
+
+use std::sync::Mutex;
+
+use jiff::Timestamp;
+
+use super::error::SourceError;
+use super::intake::{Intake, Keep, Origin, bad_alerts};
+use crate::client::{AlertQuery, Cluster, Dialect, PeerResult};
+use crate::model::Matcher;
+use crate::model::payload::RawAlert;
+
+/// Asks all peers of a cluster for their alerts; the filters are applied by them.
+///
+/// # Errors
+/// No peer answers completely.
+pub async fn from_poll(
+    cluster: &Cluster,
+    filters: &[Matcher],
+    now: Timestamp,
+    keep: &Keep<'_>,
+) -> Result<Intake, SourceError> {
+    let listed = Mutex::new(Vec::new());
+    let wanted = |raw: &RawAlert<'_>| {
+        if let Ok(mut listed) = listed.lock() {
+            listed.push(raw.fingerprint());
+        }
+        keep(raw)
+    };
+    let query = AlertQuery { filters: filters.to_vec(), ..AlertQuery::default() };
+    let answer = cluster.alerts_where(&query, now, wanted).await?;
+    let whole = answer.peers.iter().all(|peer| matches!(peer.result, PeerResult::Complete { .. }));
+    let mut listed = listed.into_inner().unwrap_or_default();
+    listed.sort_unstable();
+    listed.dedup();
+    let source = cluster.urls().collect::<Vec<_>>().join(", ");
+    Ok(Intake {
+        read: listed.len() as u64,
+        bad: bad_alerts(&source, answer.bad.iter().map(ToString::to_string), answer.bad_count),
+        warnings: answer.warnings,
+        alerts: answer.alerts,
+        origin: match cluster.dialect() {
+            Dialect::Alertmanager => Origin::Alertmanager,
+            Dialect::Grafana => Origin::Grafana,
+        },
+        complete: whole && filters.is_empty(),
+        listed: listed.iter().map(ToString::to_string).collect(),
+        source,
+    })
+}
