@@ -268,6 +268,10 @@ fn check(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), Closed>
                 _ => Ok(()),
             }
         }
+        GateRule::Cooldown { .. } if !state.holders.is_empty() => {
+            let run = state.holders.keys().next().map_or("", String::as_str);
+            closed(LaterReason::Cooldown, None, format!("cooldown: run {run} works on this target"))
+        }
         GateRule::Cooldown { every } => match state.ended_at.and_then(|t| t.checked_add(*every).ok()) {
             Some(until) if until > now => closed(
                 LaterReason::Cooldown,
@@ -360,7 +364,7 @@ fn pass(state: &mut GateState, ask: &GateAsk, run: &str, now: Timestamp) {
                 state.trickling = Some(run.to_owned());
             }
         }
-        GateRule::Cooldown { .. } => {}
+        GateRule::Cooldown { .. } => *state.holders.entry(run.to_owned()).or_default() += 1,
         GateRule::Rate { window, .. } => {
             state.starts = in_window(&state.starts, *window, now).collect();
             state.starts.push(now);

@@ -121,8 +121,8 @@ pub struct PendingCall {
     pub limit: Option<Duration>,
 }
 
-/// The key of the call that looks the alert up.
-pub(super) const RECHECK: &str = "recheck";
+/// The key of the call that looks the alert up; with its space it is no path of a step.
+pub(super) const RECHECK: &str = "look up";
 /// Passes of one `next`, at most.
 const MOST_PASSES: usize = 100_000;
 /// How long holds and re-checks may take.
@@ -186,6 +186,11 @@ impl Machine {
     /// Returns the playbook.
     pub fn playbook(&self) -> &Arc<Playbook> {
         &self.playbook
+    }
+
+    /// Returns whether a hold is being released: it must not be renewed any more.
+    pub fn is_releasing(&self, id: &str) -> bool {
+        self.releasing.contains(id)
     }
 
     /// Returns whether effects are being performed.
@@ -355,7 +360,8 @@ impl Machine {
             return;
         }
         let halt = self.halt();
-        let cx = Walk::main(halt);
+        let stop = self.run.cancelled_by.is_some() || self.timed_out();
+        let cx = Walk { stop, ..Walk::main(halt) };
         let Progress::Done(ended) = self.visit_list(&playbook.steps, "", &cx) else { return };
         // Once `on_failure` has begun, the run has failed, whatever reaches it after that.
         let failing = self.run.nodes.keys().any(|path| path.starts_with("on_failure/"));
@@ -418,18 +424,13 @@ impl Machine {
     }
 
     fn timed_out(&self) -> bool {
-        let waits_for_person = self
-            .run
-            .nodes
-            .values()
-            .any(|n| n.attempt.as_ref().and_then(|a| a.parked).is_some_and(|p| p.for_person));
-        !waits_for_person && self.times_out_at().is_some_and(|at| at <= self.now)
+        !self.run.waits_for_person() && self.times_out_at().is_some_and(|at| at <= self.now)
     }
 
     /// `finally`, the failure's own alert, releases, and the end.
     fn end(&mut self, ending: &Ending) {
         let playbook = self.playbook.clone();
-        let deadline = ending.at.checked_add(playbook.finally_timeout).unwrap_or(Timestamp::MAX);
+        let deadline = self.finally_deadline(ending.at);
         let halt = deadline <= self.now;
         let failed = ending.step.clone().map(|step| (step, ending.reason.clone()));
         let cx = Walk::finally(failed, halt);
@@ -461,6 +462,13 @@ impl Machine {
         );
         self.next.gates = gates;
         self.record(RunEvent::RunFinished { status: ending.status, reason: ending.reason.clone() });
+    }
+
+    /// Returns when a `finally` that began then is to be over; after a process was killed in it, the next
+    /// one has the whole time again.
+    pub(super) fn finally_deadline(&self, began: Timestamp) -> Timestamp {
+        let began = self.run.taken_over_at.map_or(began, |at| at.max(began));
+        began.checked_add(self.playbook.finally_timeout).unwrap_or(Timestamp::MAX)
     }
 
     /// Makes what is still to be made, then releases what is not kept; returns whether that goes on.

@@ -34,7 +34,7 @@ pub(super) fn mute(machine: &mut Machine) -> bool {
     if !(sync.inhibit || sync.silence) || !machine.options.has_alertmanager {
         return false;
     }
-    if over_at(machine).is_some_and(|over| over <= machine.now) {
+    if over_at(machine).is_some_and(|over| over <= machine.now) || machine.run.waits_for_person() {
         return false;
     }
     let mutes = |machine: &Machine| {
@@ -69,11 +69,12 @@ fn over_at(machine: &Machine) -> Option<Timestamp> {
     first?.checked_add(machine.playbook().sync.max).ok()
 }
 
-/// Releases mutes that have been in force for `sync.max`, whatever the run is at.
+/// Releases mutes that have been in force for `sync.max`, whatever the run is at, and all of them while
+/// a person is waited for: the page must reach them.
 pub(super) fn keep_to_max(machine: &mut Machine) {
     let ids = in_force(machine);
     let Some(over) = over_at(machine).filter(|_| !ids.is_empty()) else { return };
-    if over > machine.now {
+    if over > machine.now && !machine.run.waits_for_person() {
         machine.wake_by(over);
         return;
     }

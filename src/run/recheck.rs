@@ -54,7 +54,7 @@ impl Machine {
         self.in_flight.insert(RECHECK.to_owned());
         self.next.start.push(PendingCall {
             key: RECHECK.to_owned(),
-            path: RECHECK.to_owned(),
+            path: "recheck".to_owned(),
             attempt: 1,
             effect: Effect::Sighting(SightingEffect { fingerprints }),
             limit: Some(SHORT_CALL),

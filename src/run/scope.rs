@@ -1,5 +1,7 @@
 //! What a run's templates see: `alert`, `alerts`, `group`, `run`, `steps`, `vars`, `env`, `failed`, `item`.
 
+use std::collections::BTreeMap;
+
 use minijinja::value::Serde;
 use serde_json::{Map, Value, json};
 
@@ -123,11 +125,7 @@ impl Machine {
                 .with("vars", value(&Value::Object(vars)))
         };
         let in_handler = cx.handler != Handler::Main;
-        let lists = [
-            (playbook.steps.as_slice(), String::new()),
-            (playbook.on_failure.as_slice(), "on_failure/".to_owned()),
-            (playbook.finally.as_slice(), "finally/".to_owned()),
-        ];
+        let lists = lists_of_playbook(&playbook);
         let (top, inlined) = Seen { run: &self.run, path, in_handler }.levels(&lists);
         let mut vars = base.vars;
         vars.extend(top.set_by_steps(&self.run, ""));
@@ -142,6 +140,20 @@ impl Machine {
             scope = with_failed(&self.run, names(level.steps, vars), cx);
         }
         Ok(with_item(&scope, cx, None))
+    }
+}
+
+impl Machine {
+    /// Returns the ids of the holds that the step `maker` has, as the step at `path` sees it: within a
+    /// `foreach` those of the same turn, within an inlined playbook its own.
+    pub(super) fn holds_of(&self, path: &str, maker: &str) -> Vec<String> {
+        let lists = lists_of_playbook(&self.playbook);
+        let seen = Seen { run: &self.run, path, in_handler: true };
+        let (top, inlined) = seen.levels(&lists);
+        let level = inlined.last().map_or(&top, |(_, _, level)| level);
+        let Some(place) = level.places.get(maker) else { return Vec::new() };
+        let held = self.run.holds.iter().filter(|(id, hold)| !hold.over && is_turn_of(id, place));
+        held.map(|(id, _)| id.clone()).collect()
     }
 }
 
@@ -190,6 +202,8 @@ struct Seen<'s> {
 struct Level<'s> {
     /// `steps.<id>` of the named steps that are over.
     steps: Map<String, Value>,
+    /// Where the named steps stand.
+    places: BTreeMap<&'s str, String>,
     /// Where other playbooks are inlined into it; what they set is their own.
     hidden: Vec<String>,
     /// The one that is inlined around the path.
@@ -235,6 +249,7 @@ impl<'s> Seen<'s> {
                 || json!({"status": "skipped", "reason": "not reached", "attempts": 0, "duration": 0});
             let seen = over.or_else(|| self.in_handler.then(not_reached));
             level.steps.extend(seen.map(|seen| (step.id.clone(), seen)));
+            level.places.insert(&step.id, at.clone());
         }
         let inner = turn_of(&at, self.path).unwrap_or(at);
         match &step.body {
@@ -268,6 +283,14 @@ fn without_turns(path: &str) -> String {
     path.split('/').map(|part| part.split('[').next().unwrap_or(part)).collect::<Vec<_>>().join("/")
 }
 
+fn lists_of_playbook(playbook: &Playbook) -> [(&[Step], String); 3] {
+    [
+        (playbook.steps.as_slice(), String::new()),
+        (playbook.on_failure.as_slice(), "on_failure/".to_owned()),
+        (playbook.finally.as_slice(), "finally/".to_owned()),
+    ]
+}
+
 fn lists_of<'s>(block: &'s Block, at: &str) -> [(&'s [Step], String); 3] {
     [
         (&block.steps, format!("{at}/")),
@@ -275,6 +298,18 @@ fn lists_of<'s>(block: &'s Block, at: &str) -> [(&'s [Step], String); 3] {
         (&block.finally, format!("{at}/finally/")),
     ]
     .map(|(list, prefix)| (list.as_slice(), prefix))
+}
+
+/// Returns whether a path is that of a step at `place`, in any turn of a `foreach` whose turn `place` leaves open.
+fn is_turn_of(path: &str, place: &str) -> bool {
+    let (mut parts, mut wanted) = (path.split('/'), place.split('/'));
+    loop {
+        match (parts.next(), wanted.next()) {
+            (None, None) => return true,
+            (Some(part), Some(want)) if part == want || part.split('[').next() == Some(want) => {}
+            _ => return false,
+        }
+    }
 }
 
 /// Returns `at[n]` when `path` lies in turn `n` of the `foreach` at `at`.

@@ -50,6 +50,8 @@ pub struct Run {
     pub proved_gone: bool,
     /// Milliseconds spent waiting for people and queues: they don't count against the timeout.
     pub idle_ms: u64,
+    /// When a process last took it over from one that was gone.
+    pub taken_over_at: Option<Timestamp>,
     waiting_since: Option<Timestamp>,
 }
 
@@ -79,7 +81,7 @@ pub struct Node {
     pub attempt: Option<Attempt>,
     /// When the next attempt is due, after a failed one.
     pub retry_due: Option<Timestamp>,
-    /// The outcome of the last attempt.
+    /// The outcome of the last attempt, until the next begins.
     pub last: Option<Outcome>,
     /// What `steps.<id>` gives beside status and attempts.
     pub output: Value,
@@ -180,6 +182,7 @@ impl Run {
             recheck_due: true,
             proved_gone: false,
             idle_ms: 0,
+            taken_over_at: None,
             waiting_since: None,
         }
     }
@@ -198,12 +201,12 @@ impl Run {
             RunEvent::RunStarted(_) | RunEvent::Unknown => {}
             RunEvent::GateWanted { key } => {
                 self.waits_for_key = Some(key.clone());
-                self.waiting_since.get_or_insert(at);
+                self.count_idle(at);
             }
             RunEvent::GateGranted { .. } => {
                 self.waits_for_key = None;
                 self.recheck_due = true;
-                self.end_idle(at);
+                self.count_idle(at);
             }
             RunEvent::StepEntered { path } => {
                 let node = self.node(path);
@@ -215,6 +218,7 @@ impl Run {
                 let node = self.node(path);
                 node.attempts = node.attempts.max(*attempt);
                 node.retry_due = None;
+                node.last = None;
                 node.began.get_or_insert(at);
                 node.attempt = Some(Attempt {
                     number: *attempt,
@@ -246,11 +250,7 @@ impl Run {
                         parked.then_some(Parked { until: *parked_until, for_person: *for_person });
                     attempt.parked_once = *parked;
                 }
-                if *for_person && *parked {
-                    self.waiting_since.get_or_insert(at);
-                } else {
-                    self.end_idle(at);
-                }
+                self.count_idle(at);
             }
             RunEvent::AttemptFinished { path, attempt, outcome, output } => {
                 let node = self.node(path);
@@ -268,9 +268,12 @@ impl Run {
                 if waited {
                     self.recheck_due = true;
                 }
-                self.end_idle(at);
+                self.count_idle(at);
             }
-            RunEvent::RetryScheduled { path, due, .. } => self.node(path).retry_due = Some(*due),
+            RunEvent::RetryScheduled { path, due, .. } => {
+                self.node(path).retry_due = Some(*due);
+                self.recheck_due = true;
+            }
             RunEvent::StepFinished { path, outcome } => {
                 let node = self.node(path);
                 node.attempt = None;
@@ -326,7 +329,10 @@ impl Run {
                     SignalKind::Decide { .. } => {}
                 }
             }
-            RunEvent::TakenOver { lost, .. } => self.apply_lost(lost),
+            RunEvent::TakenOver { lost, .. } => {
+                self.taken_over_at = Some(at);
+                self.apply_lost(lost);
+            }
             RunEvent::RunEnding { status, reason, step } => {
                 self.ending =
                     Some(Ending { status: *status, reason: reason.clone(), step: step.clone(), at });
@@ -362,11 +368,24 @@ impl Run {
         self.nodes.get_mut(path).expect("it was just inserted")
     }
 
-    fn end_idle(&mut self, at: Timestamp) {
-        if let Some(since) = self.waiting_since.take() {
-            let ms = at.duration_since(since).as_millis().max(0);
-            self.idle_ms = self.idle_ms.saturating_add(u64::try_from(ms).unwrap_or(0));
+    /// Keeps the account of the time spent waiting for people and queues.
+    fn count_idle(&mut self, at: Timestamp) {
+        let idle = self.waits_for_key.is_some() || self.waits_for_person();
+        match (idle, self.waiting_since) {
+            (true, None) => self.waiting_since = Some(at),
+            (false, Some(since)) => {
+                let ms = at.duration_since(since).as_millis().max(0);
+                self.idle_ms = self.idle_ms.saturating_add(u64::try_from(ms).unwrap_or(0));
+                self.waiting_since = None;
+            }
+            _ => {}
         }
+    }
+
+    /// Returns whether a person is waited for.
+    pub fn waits_for_person(&self) -> bool {
+        let waits = |n: &Node| n.attempt.as_ref().and_then(|a| a.parked).is_some_and(|p| p.for_person);
+        self.nodes.values().any(waits)
     }
 
     /// Returns the status that listings show.

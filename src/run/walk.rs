@@ -12,7 +12,7 @@ use super::event::RunEvent;
 use super::machine::{Machine, PendingCall, Waits, hold_key};
 use super::mutes;
 use super::recheck::Recheckpoint;
-use super::state::HoldState;
+use super::state::Node;
 use crate::model::format_duration;
 use crate::playbook::{Block, Body, Step};
 use crate::step::{
@@ -28,6 +28,8 @@ pub(super) struct Walk {
     pub(super) failed: Option<(String, String)>,
     /// Whether nothing new may start.
     pub(super) halt: bool,
+    /// Whether what is under way is ended, too.
+    pub(super) stop: bool,
     /// Whether a pause and re-checks don't apply: handlers.
     pub(super) handler: Handler,
 }
@@ -42,7 +44,7 @@ pub(super) enum Handler {
 
 impl Walk {
     pub(super) fn main(halt: bool) -> Walk {
-        Walk { items: Vec::new(), failed: None, halt, handler: Handler::Main }
+        Walk { items: Vec::new(), failed: None, halt, stop: halt, handler: Handler::Main }
     }
 
     pub(super) fn handler(failed: (String, String), halt: bool) -> Walk {
@@ -196,6 +198,7 @@ impl Machine {
         let mut inner = cx.clone();
         let late = self.block_deadline(step, path).is_some_and(|at| at <= self.now);
         inner.halt |= late;
+        inner.stop |= late;
         let ended = match self.visit_list(&block.steps, &prefix, &inner) {
             Progress::Working => return None,
             Progress::Done(ended) => ended,
@@ -220,13 +223,15 @@ impl Machine {
                 return None;
             }
         }
+        let handling = format!("{prefix}finally/");
         let mut last = cx.clone();
-        last.halt = false;
         last.handler = Handler::Finally;
+        last.halt = self.is_too_long(&handling);
+        last.stop = last.halt;
         if let Ended::Failed { step, reason } = &ended {
             last.failed = Some((step.clone(), reason.clone()));
         }
-        if let Progress::Working = self.visit_list(&block.finally, &format!("{prefix}finally/"), &last) {
+        if let Progress::Working = self.visit_list(&block.finally, &handling, &last) {
             return None;
         }
         let outcome = match ended {
@@ -241,6 +246,16 @@ impl Machine {
             }
         };
         Some(self.finish(path, outcome))
+    }
+
+    /// Returns whether the `finally` of a block has taken longer than it may: it is not ended by what ends
+    /// its block, but by a time limit of its own.
+    fn is_too_long(&mut self, handling: &str) -> bool {
+        let of_it = |(path, node): (&String, &Node)| path.starts_with(handling).then_some(node.began)?;
+        let Some(began) = self.run.nodes.iter().filter_map(of_it).min() else { return false };
+        let deadline = self.finally_deadline(began);
+        self.wake_by(deadline);
+        deadline <= self.now
     }
 
     fn block_deadline(&mut self, step: &Step, path: &str) -> Option<Timestamp> {
@@ -301,7 +316,7 @@ impl Machine {
         let node = self.run.nodes.get(path).cloned().unwrap_or_default();
         if let Some(attempt) = node.attempt {
             if self.in_flight.contains(path) {
-                if cx.halt {
+                if cx.stop {
                     self.next.stop.push(path.to_owned());
                 }
                 return None;
@@ -338,6 +353,10 @@ impl Machine {
                 None => self.note_wait(waits),
             }
             return None;
+        }
+        if let Some(outcome) = node.last.filter(|_| node.retry_due.is_none()) {
+            // The process died before it was settled what follows.
+            return self.settle_attempt(step, path, node.attempts, outcome, cx);
         }
         if cx.halt {
             return Some(self.finish(path, Outcome::Cancelled));
@@ -500,8 +519,7 @@ impl Machine {
 
     /// Releases the holds that another step made; the reply is heard under this step's path.
     fn release_for(&mut self, path: &str, maker: &str) {
-        let of_maker = |(id, hold): &(&String, &HoldState)| step_of(id) == maker && !hold.over;
-        let ids: Vec<_> = self.run.holds.iter().filter(of_maker).map(|(id, _)| id.clone()).collect();
+        let ids = self.holds_of(path, maker);
         for id in &ids {
             self.released_by.insert(id.clone(), path.to_owned());
             self.start_hold(id, HoldAction::Release);
@@ -531,7 +549,8 @@ impl Machine {
         });
         let Some(attempt) = self.run.nodes.get_mut(path).and_then(|n| n.attempt.as_mut()) else { return };
         let was_parked = attempt.parked.is_some() || attempt.parked_once;
-        if attempt.memo == memo && if_lost == IfLost::Repeat && (was_parked || parked.is_none()) {
+        let repeats = if_lost == IfLost::Repeat && attempt.if_lost == IfLost::Repeat;
+        if attempt.memo == memo && repeats && (was_parked || parked.is_none()) {
             attempt.effect = effect;
             attempt.parked = parked;
             attempt.parked_once |= was_parked;
@@ -551,7 +570,7 @@ impl Machine {
         });
     }
 
-    /// Records the end of an attempt and decides, in this one place, whether another follows.
+    /// Records the end of an attempt, and settles what follows.
     fn end_attempt(
         &mut self,
         step: &Step,
@@ -567,6 +586,18 @@ impl Machine {
             outcome: outcome.clone(),
             output,
         });
+        self.settle_attempt(step, path, number, outcome, cx)
+    }
+
+    /// Decides, in this one place, whether another attempt follows.
+    fn settle_attempt(
+        &mut self,
+        step: &Step,
+        path: &str,
+        number: u32,
+        outcome: Outcome,
+        cx: &Walk,
+    ) -> Option<Outcome> {
         let asked = match &outcome {
             Outcome::Failed { retryable: true, retry_after_ms, .. } => {
                 retry_after_ms.map(Duration::from_millis)
@@ -585,12 +616,6 @@ impl Machine {
         self.record(RunEvent::RetryScheduled { path: path.to_owned(), attempt: number + 1, due });
         None
     }
-}
-
-/// Returns the id of the step whose path this is.
-fn step_of(path: &str) -> &str {
-    let last = path.rsplit('/').next().unwrap_or(path);
-    last.split('[').next().unwrap_or(last)
 }
 
 fn kind_of(value: &Value) -> &'static str {
