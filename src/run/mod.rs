@@ -15,6 +15,8 @@ mod recheck;
 mod scope;
 mod state;
 mod walk;
+#[cfg(test)]
+mod tests;
 
 pub use crate::playbook::TriggerStatus;
 pub use admit::{Group, Seen, Skip, Verdict, group, judge};

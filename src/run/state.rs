@@ -10,7 +10,7 @@ use super::event::{RunEvent, RunStatus, SignalKind, Stamped, Started};
 use crate::step::{Effect, Hold, IfLost, Memo, Outcome, RunAlert};
 
 /// One execution of one playbook for one group of episodes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// Its id.
     pub id: String,
