@@ -176,17 +176,19 @@ fn killed(playbook: &Arc<Playbook>, whole: &Sim, length: usize, happened: bool) 
     }
     sim.script = remaining(&whole.script, &used);
     sim.resolved_at = whole.resolved_at;
+    sim.failures = whole.failures;
     sim.now += jiff::SignedDuration::from_secs(120);
     sim.machine.take_over("another process");
     sim
 }
 
 /// Asserts everything that must hold after a process was killed and another one went on to the end.
-pub(super) fn ends_well(playbook: &Arc<Playbook>, whole: &Sim, length: usize, happened: bool) {
+/// Returns the run, unless it was over.
+pub(super) fn ends_well(playbook: &Arc<Playbook>, whole: &Sim, length: usize, happened: bool) -> Option<Sim> {
     let mut sim = killed(playbook, whole, length, happened);
     let before = Run::replay("r", &whole.journal[..length]).unwrap();
     if before.finished.is_some() {
-        return;
+        return None;
     }
     let what = |sim: &Sim| {
         format!("killed after event {length}, the effect happened: {happened}\n{:#?}", sim.lines())
@@ -236,7 +238,7 @@ pub(super) fn ends_well(playbook: &Arc<Playbook>, whole: &Sim, length: usize, ha
         assert!(written, "{}#{} has no AttemptStarted: {}", call.path, call.attempt, what(&sim));
     }
     holds_are_over(&sim, &what);
-    finally_ran_once(playbook, whole, length, &sim, &what);
+    finally_is_over(playbook, &sim, &what);
     assert_eq!(sim.journal.iter().filter(|s| matches!(s.event, RunEvent::RunFinished { .. })).count(), 1);
     assert_eq!(
         sim.journal.iter().filter(|s| matches!(s.event, RunEvent::RunEnding { .. })).count(),
@@ -244,6 +246,8 @@ pub(super) fn ends_well(playbook: &Arc<Playbook>, whole: &Sim, length: usize, ha
         "{}",
         what(&sim)
     );
+
+    Some(sim)
 }
 
 /// What was made is released, or was meant to be kept.
@@ -264,13 +268,22 @@ fn holds_are_over(sim: &Sim, what: &impl Fn(&Sim) -> String) {
     }
 }
 
-fn finally_ran_once(
-    playbook: &Playbook,
-    whole: &Sim,
-    length: usize,
-    sim: &Sim,
-    what: &impl Fn(&Sim) -> String,
-) {
+/// Each step of `finally` ended once, up to the first that failed.
+fn finally_is_over(playbook: &Playbook, sim: &Sim, what: &impl Fn(&Sim) -> String) {
+    if sim.machine.run.nodes.keys().all(|path| path.starts_with("finally/")) {
+        return;
+    }
+    for step in &playbook.finally {
+        let wanted = format!("finally/{}", step.id);
+        let of_it = |s: &&Stamped| matches!(&s.event, RunEvent::StepFinished { path, .. } if *path == wanted);
+        assert_eq!(sim.journal.iter().filter(of_it).count(), 1, "{wanted}: {}", what(sim));
+        if !step.continue_on_error && sim.outcome(&wanted).is_some_and(|outcome| !outcome.is_good()) {
+            break;
+        }
+    }
+}
+
+fn finally_ran_once(playbook: &Playbook, whole: &Sim, length: usize, sim: &Sim) {
     if sim.machine.run.nodes.keys().all(|path| path.starts_with("finally/")) {
         return;
     }
@@ -281,7 +294,7 @@ fn finally_ran_once(
         };
         let times = begun(&whole.begun, length) + begun(&sim.begun, usize::MAX);
         let lost = sim.journal.iter().any(|s| matches!(&s.event, RunEvent::StepFinished { path, outcome: Outcome::Lost } if path.starts_with("finally/")));
-        assert!(times == 1 || (lost && times == 0), "{path} ran {times} times: {}", what(sim));
+        assert!(times == 1 || (lost && times == 0), "{path} ran {times} times: {:#?}", sim.lines());
     }
 }
 
@@ -293,7 +306,9 @@ fn after_a_kill_at_any_event_the_next_process_ends_the_run_well() {
         assert!(whole.journal.len() > 5, "{}", story.what);
         for length in 1..=whole.journal.len() {
             for happened in [false, true] {
-                ends_well(&playbook, &whole, length, happened);
+                if let Some(sim) = ends_well(&playbook, &whole, length, happened) {
+                    finally_ran_once(&playbook, &whole, length, &sim);
+                }
             }
         }
     }

@@ -4,3 +4,4 @@ mod sim;
 
 mod control;
 mod crash;
+mod random;

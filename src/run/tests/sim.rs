@@ -1,6 +1,7 @@
 //! A run without an engine: [`Sim`] asks the machine, keeps the journal, answers effects at once.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -47,6 +48,8 @@ pub(super) struct Sim {
     /// Moments from which on the alert no longer fires.
     pub(super) resolved_at: Option<Timestamp>,
     pub(super) gates: Vec<GateChange>,
+    /// Lets commands without a script fail now and then, always at the same places for one seed.
+    pub(super) failures: Option<u64>,
     pub(super) in_flight: VecDeque<(PendingCall, Timestamp)>,
     answered: BTreeMap<String, usize>,
     pub(super) last: Option<(Option<Timestamp>, Option<Waits>)>,
@@ -112,6 +115,7 @@ impl Sim {
             held: BTreeSet::new(),
             resolved_at: None,
             gates: Vec::new(),
+            failures: None,
             in_flight: VecDeque::new(),
             answered: BTreeMap::new(),
             last: None,
@@ -219,7 +223,9 @@ impl Sim {
         }
         Some(match &call.effect {
             Effect::Command(_) => {
-                Reply::Exited(Exited { exit_code: Some(0), stdout: "ok".into(), ..Exited::default() })
+                let fails = self.failures.is_some_and(|seed| fails(seed, call));
+                let exit_code = Some(i32::from(fails));
+                Reply::Exited(Exited { exit_code, stdout: "ok".into(), ..Exited::default() })
             }
             Effect::Request(_) => Reply::Responded(Responded { status: 200, ..Responded::default() }),
             Effect::Query(_) => Reply::Queried(Queried {
@@ -306,6 +312,12 @@ pub(super) fn comparable(run: &Run) -> Run {
         attempt.parked_once = false;
     }
     run
+}
+
+fn fails(seed: u64, call: &PendingCall) -> bool {
+    let mut hasher = std::hash::DefaultHasher::new();
+    (seed, &call.path, call.attempt).hash(&mut hasher);
+    hasher.finish().is_multiple_of(4)
 }
 
 fn word(action: HoldAction) -> &'static str {
