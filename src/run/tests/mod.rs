@@ -3,5 +3,7 @@
 mod sim;
 
 mod control;
+mod holds;
+mod time;
 mod crash;
 mod random;

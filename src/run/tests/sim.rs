@@ -132,14 +132,16 @@ impl Sim {
     }
 
     /// Asks the machine once, keeps what it records, and begins what it wants begun.
-    pub(super) fn turn(&mut self) {
+    /// Returns whether anything that was under way was stopped.
+    pub(super) fn turn(&mut self) -> bool {
         let next = self.machine.next(self.now, self.paused);
         self.last = Some((next.wake, next.waits.clone()));
-        self.take(next);
+        self.take(next)
     }
 
     /// Keeps what is to be recorded, and begins what is to be begun.
-    pub(super) fn take(&mut self, next: Next) {
+    pub(super) fn take(&mut self, next: Next) -> bool {
+        let mut stopped = false;
         for event in next.record {
             let seq = self.journal.len() as u64 + 1;
             self.journal.push(Stamped { seq, at: self.now, event });
@@ -149,6 +151,7 @@ impl Sim {
             if let Some(n) = self.in_flight.iter().position(|(call, _)| call.key == *key) {
                 self.in_flight.remove(n);
                 self.machine.reply(key, Reply::Stopped { output: None });
+                stopped = true;
             }
         }
         for call in next.start {
@@ -156,6 +159,7 @@ impl Sim {
             let ends = call.limit.map_or(at(i64::from(u32::MAX)), |limit| self.now + limit);
             self.in_flight.push_back((call, ends));
         }
+        stopped
     }
 
     /// Works until the run is over, or until nothing happens by itself any more.
@@ -163,18 +167,15 @@ impl Sim {
         self.run_while(|_| true)
     }
 
-    /// The same, for as long as something holds before each turn.
+    /// The same, for as long as something holds after each turn.
     pub(super) fn run_while(&mut self, go_on: impl Fn(&Sim) -> bool) -> &mut Sim {
         for _ in 0..20_000 {
-            if !go_on(self) {
-                return self;
-            }
-            self.turn();
+            let stopped = self.turn();
             self.check_fold();
-            if self.machine.run.finished.is_some() {
+            if self.machine.run.finished.is_some() || !go_on(self) {
                 return self;
             }
-            if !self.answer_one() {
+            if !stopped && !self.answer_one() {
                 let wake = self.last.as_ref().and_then(|(wake, _)| *wake);
                 let ends = self.in_flight.iter().map(|(_, ends)| *ends).min();
                 let Some(then) = [wake, ends].into_iter().flatten().min() else { return self };
