@@ -19,6 +19,7 @@ use crate::source::{
     Intake, Keep, Source, SourceError, choose, from_file, from_poll, from_stdin, from_url, look_at_stdin,
     passed_over, stdin_has_bytes,
 };
+use crate::text::plural;
 
 /// Settings, playbooks and alerts.
 pub(super) struct Reading {
@@ -248,7 +249,7 @@ pub(super) fn library(settings: &Settings) -> Result<Library, CliError> {
         problems.sort();
         CliError::problems(
             Exit::Usage,
-            format_args!("the playbooks have problems: nothing was started ({count} files read)"),
+            format_args!("the playbooks have problems: nothing was started ({} read)", plural(count, "file")),
             problems,
         )
         .hint("`amflow validate` says the same and starts nothing")

@@ -173,7 +173,7 @@ pub fn parse_rate(text: &str) -> Result<Rate, DurationError> {
         });
     }
     if window.is_zero() {
-        return bad(word + 4..text.len(), "the window of a rate is longer than nothing".to_owned());
+        return bad(word + 4..text.len(), "the window of a rate must be longer than 0s".to_owned());
     }
     Ok(Rate { count, window })
 }

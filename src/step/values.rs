@@ -179,7 +179,7 @@ impl Compiler<'_> {
         let text = self.scalar(field, node)?;
         match parse_duration(text) {
             Ok(Duration::ZERO) => {
-                self.error("duration", node.span, format!("`{field}` is longer than nothing"), None);
+                self.error("duration", node.span, format!("`{field}` must be longer than 0s"), None);
                 None
             }
             Ok(duration) => Some(duration),

@@ -144,6 +144,9 @@ fn report(context: &Context, format: Format, reading: &Reading, offers: &[Offer]
 pub(super) fn summary(reading: &Reading, offers: &[Offer], ends: &[RunEnd]) -> String {
     let read = usize::try_from(reading.read).unwrap_or(usize::MAX);
     let mut parts = vec![format!("{} read from {}", plural(read, "alert"), reading.delivery.source)];
+    if !reading.bad.is_empty() {
+        parts.push(format!("{} passed over", plural(reading.bad.len(), "bad alert")));
+    }
     let count = |wanted: RunStatus| {
         ends.iter().filter(|e| matches!(e.kind, RunEndKind::Finished(status) if status == wanted)).count()
     };

@@ -1,7 +1,10 @@
 //! The main job through the real program against a real Alertmanager, one theme a file.
 
+mod bad_input;
 mod failures;
 mod limits;
+mod mutes;
 mod pipes;
 mod races;
 mod signals;
+mod waits;

@@ -26,6 +26,7 @@ pub(crate) enum Mood {
 pub(crate) struct Proxy {
     port: u16,
     mood: Arc<Mutex<Mood>>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
     asked: Arc<AtomicUsize>,
 }
 
@@ -41,16 +42,18 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let mood = Arc::new(Mutex::new(Mood::Veteran));
         let asked = Arc::new(AtomicUsize::new(0));
-        let (now, counter) = (Arc::clone(&mood), Arc::clone(&asked));
+        let open = Arc::<Mutex<Vec<TcpStream>>>::default();
+        let (now, counter, kept) = (Arc::clone(&mood), Arc::clone(&asked), Arc::clone(&open));
         // It ends with the tests.
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 counter.fetch_add(1, Ordering::Relaxed);
+                kept.lock().unwrap_or_else(PoisonError::into_inner).extend(client.try_clone());
                 let mood = *now.lock().unwrap_or_else(PoisonError::into_inner);
                 thread::spawn(move || pass(client, target, mood));
             }
         });
-        Self { port, mood, asked }
+        Self { port, mood, open, asked }
     }
 
     /// Returns the URL to configure.
@@ -58,9 +61,13 @@ impl Proxy {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Changes what becomes of answers on connections from now on.
+    /// Changes what becomes of answers; connections that are kept alive end.
     pub(crate) fn becomes(&self, mood: Mood) {
         *self.mood.lock().unwrap_or_else(PoisonError::into_inner) = mood;
+        for client in self.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // It may be closed already.
+            let _ = client.shutdown(Shutdown::Both);
+        }
     }
 
     /// Returns how many connections there were.
@@ -71,11 +78,15 @@ impl Proxy {
 
 fn pass(mut client: TcpStream, target: u16, mood: Mood) {
     match mood {
-        Mood::Gone => return,
+        Mood::Gone => {
+            let _ = client.shutdown(Shutdown::Both);
+            return;
+        }
         Mood::Html => {
             // The request is read first: an answer to a question that was not heard is dropped.
-            let _ = client.read(&mut [0; 65_536]);
+            let _ = client.read(&mut [0; 8_192]);
             let _ = client.write_all(PAGE.as_bytes());
+            let _ = client.shutdown(Shutdown::Both);
             return;
         }
         Mood::Veteran | Mood::Honest | Mood::Cut(_) => {}

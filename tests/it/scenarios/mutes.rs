@@ -1,0 +1,208 @@
+//! What a run wants to be so while it works: silences of its own, and the one alert that it works on inhibited.
+
+use std::process::Child;
+
+use serde_json::{Value, json};
+
+use crate::support::alertmanager::{Alertmanager, wait_until};
+use crate::support::lab::{Lab, finish, outcome, send};
+
+const UNTIL_GO: &str = "  - id: work\n    idempotent: true\n    shell: |\n      echo $AMFLOW_ATTEMPT >> worked\n      touch began\n      while [ ! -e go ]; do sleep 0.02; done\n";
+
+/// Starts a run and comes back when its work has begun.
+fn begin(lab: &Lab) -> Child {
+    let child = lab.start("run --poll");
+    lab.await_file("began");
+    child
+}
+
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[test]
+fn a_silence_is_made_extended_in_place_and_expired_with_its_run() {
+    let lab = Lab::new();
+    lab.playbook("mutes", &format!("matchers: [alertname = A]\nsteps:\n  - silence: {{duration: 30s, comment: 'for {{{{ alert.labels.instance }}}}'}}\n{UNTIL_GO}"));
+    lab.fire(&[json!({"alertname": "A", "instance": "one"}), json!({"alertname": "B", "instance": "one"})]);
+    let child = begin(&lab);
+    let silences = lab.silences();
+    assert_eq!(silences.len(), 1);
+    let (id, ends) = (text(&silences[0], "/id").to_owned(), text(&silences[0], "/endsAt").to_owned());
+    assert_eq!(silences[0]["createdBy"], "amflow");
+    assert!(text(&silences[0], "/comment").contains("for one"), "{silences:?}");
+    assert_eq!(text(&lab.alerts("alertname", "A")[0], "/status/silencedBy/0"), id);
+    assert_eq!(text(&lab.alerts("alertname", "B")[0], "/status/state"), "active", "exactly the run's alert");
+    wait_until("it is extended", || text(&lab.silences()[0], "/endsAt") > ends.as_str());
+    assert_eq!(text(&lab.silences()[0], "/id"), id, "in place");
+    lab.write("go", "");
+    outcome(child).code(0);
+    assert!(lab.silences().is_empty());
+    assert_eq!(text(&lab.alerts("alertname", "A")[0], "/status/state"), "active");
+}
+
+#[test]
+fn a_silence_that_is_kept_outlives_its_run_and_an_expired_one_ends_before() {
+    let lab = Lab::new();
+    lab.playbook(
+        "mutes",
+        "matchers: [alertname = A]\nsteps:\n  - silence: {duration: 2h, keep: true, matchers: ['instance = \"{{ alert.labels.instance }}\"']}\n  \
+         - id: short\n    silence: {}\n  - silence: {expire: short}\n  - exec: [touch, began]\n  - shell: while [ ! -e go ]; do sleep 0.02; done\n",
+    );
+    lab.fire(&[json!({"alertname": "A", "instance": "one"})]);
+    let child = begin(&lab);
+    assert_eq!(lab.silences().len(), 1);
+    lab.write("go", "");
+    outcome(child).code(0);
+    let kept = lab.silences();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(text(&kept[0], "/matchers/0/name"), "instance");
+    assert!(text(&kept[0], "/endsAt") > crate::support::lab::time(7_000).as_str());
+}
+
+#[test]
+fn a_silence_is_found_again_after_a_kill_and_not_made_twice() {
+    let lab = Lab::new();
+    lab.playbook(
+        "mutes",
+        &format!("matchers: [alertname = A]\nsteps:\n  - silence: {{duration: 1m}}\n{UNTIL_GO}"),
+    );
+    lab.fire(&[json!({"alertname": "A", "instance": "one"})]);
+    kill(begin(&lab));
+    let before = lab.silences();
+    assert_eq!(before.len(), 1, "it stands until its lease is over");
+    std::fs::remove_file(lab.path("began")).unwrap();
+    let child = begin(&lab);
+    wait_until("it is extended", || text(&lab.silences()[0], "/endsAt") > text(&before[0], "/endsAt"));
+    let now = lab.silences();
+    assert_eq!((now.len(), &now[0]["id"]), (1, &before[0]["id"]));
+    lab.write("go", "");
+    outcome(child).code(0);
+    assert!(lab.silences().is_empty());
+    assert_eq!(lab.lines("worked").len(), 2, "the step is idempotent: it was tried again");
+    let all: Vec<Value> = lab.am().get_json("/api/v2/silences");
+    assert_eq!(all.len(), 1, "none was made beside it");
+}
+
+/// Returns a lab whose Alertmanager has the configuration that the program prints.
+fn inhibiting(args: &[&str]) -> Lab {
+    let lab = Lab::alone();
+    let mut command = lab.amflow("alertmanager-config");
+    let config = finish(command.args(args)).code(0).stdout;
+    lab.write("am.yml", &config);
+    finish(lab.command("amtool").args(["check-config", "am.yml"])).code(0);
+    Lab::with(&config)
+}
+
+fn inhibited(lab: &Lab, instance: &str) -> Vec<Value> {
+    let alerts = lab.alerts("instance", instance);
+    let of: Vec<_> = alerts.iter().filter(|alert| alert["labels"].get("amflow_state").is_none()).collect();
+    assert_eq!(of.len(), 1, "{alerts:#?}");
+    of[0]["status"]["inhibitedBy"].as_array().unwrap().clone()
+}
+
+#[test]
+fn exactly_the_alert_that_is_worked_on_is_inhibited_and_released_at_the_end() {
+    let lab = inhibiting(&[]);
+    lab.playbook(
+        "works",
+        &format!("matchers: [alertname = A, instance = one]\nsync: {{inhibit: true}}\nsteps:\n{UNTIL_GO}"),
+    );
+    lab.fire(&[json!({"alertname": "A", "instance": "one"}), json!({"alertname": "A", "instance": "two"})]);
+    let child = begin(&lab);
+    let own = lab.alerts("amflow_state", "running");
+    assert_eq!(own.len(), 1);
+    assert_eq!(inhibited(&lab, "one"), [own[0]["fingerprint"].clone()]);
+    assert_eq!(inhibited(&lab, "two"), [] as [Value; 0]);
+    assert_eq!(own[0]["receivers"][0]["name"], "amflow-nobody", "nobody is told of it");
+    lab.write("go", "");
+    outcome(child).code(0);
+    assert!(lab.alerts("amflow_state", "running").is_empty());
+    assert_eq!(inhibited(&lab, "one"), [] as [Value; 0]);
+}
+
+#[test]
+fn an_inhibition_ends_with_a_cancelled_run_and_goes_over_to_a_failure() {
+    let lab = inhibiting(&[]);
+    lab.playbook(
+        "works",
+        "matchers: [alertname = A]\nsync: {inhibit: true, on_failure: alert}\nlimits: {cooldown: none}\nsteps:\n  \
+         - shell: |\n      touch began\n      while [ ! -e go ]; do sleep 0.02; done\n      exit 3\n",
+    );
+    lab.fire(&[json!({"alertname": "A", "instance": "one"})]);
+    let child = begin(&lab);
+    assert_eq!(inhibited(&lab, "one").len(), 1);
+    send("TERM", child.id());
+    outcome(child).code(143);
+    assert!(inhibited(&lab, "one").is_empty());
+    assert!(lab.alerts("amflow_state", "failed").is_empty(), "cancelled is not failed");
+
+    std::fs::remove_file(lab.path("began")).unwrap();
+    lab.write("go", "");
+    lab.run(&format!("runs retry {}", text(&lab.only_run(), "/run"))).code(1);
+    assert!(inhibited(&lab, "one").is_empty());
+    let failed = lab.alerts("amflow_state", "failed");
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0]["receivers"][0]["name"], "people");
+}
+
+#[test]
+fn an_inhibition_is_taken_over_after_a_kill_and_ends_by_itself_when_nobody_does() {
+    let lab = inhibiting(&[]);
+    lab.playbook("works", &format!("matchers: [alertname = A]\nsync: {{inhibit: true}}\nsteps:\n{UNTIL_GO}"));
+    lab.fire(&[json!({"alertname": "A", "instance": "one"})]);
+    kill(begin(&lab));
+    let left = lab.alerts("amflow_state", "running");
+    assert_eq!(left.len(), 1);
+    let soon = crate::support::lab::time(6 * 60);
+    assert!(text(&left[0], "/endsAt") < soon.as_str(), "it lapses within its lease");
+    std::fs::remove_file(lab.path("began")).unwrap();
+    let child = begin(&lab);
+    let now = lab.alerts("amflow_state", "running");
+    assert_eq!((now.len(), &now[0]["startsAt"]), (1, &left[0]["startsAt"]));
+    lab.write("go", "");
+    outcome(child).code(0);
+    assert!(inhibited(&lab, "one").is_empty());
+}
+
+#[test]
+fn a_run_mutes_by_a_silence_when_it_is_told_to() {
+    let lab = Lab::new();
+    lab.playbook("works", &format!("matchers: [alertname = A]\nsync: {{silence: true}}\nsteps:\n{UNTIL_GO}"));
+    lab.fire(&[json!({"alertname": "A", "instance": "one"}), json!({"alertname": "B", "instance": "one"})]);
+    let child = begin(&lab);
+    assert_eq!(lab.silences().len(), 1);
+    lab.write("go", "");
+    outcome(child).code(0);
+    assert!(lab.silences().is_empty());
+}
+
+#[test]
+fn a_run_works_on_every_peer_of_a_cluster() {
+    let mut lab = Lab::alone();
+    let config = lab.run("alertmanager-config").code(0).stdout;
+    let first = Alertmanager::start_clustered(&config);
+    let second = first.start_peer(&config);
+    lab.configure(&format!("alertmanager: {{urls: ['{}', '{}']}}\n", first.url(), second.url()));
+    lab.playbook("works", &format!("matchers: [alertname = A]\nsync: {{inhibit: true}}\nsteps:\n{UNTIL_GO}"));
+    lab.am = Some(first);
+    let alert = json!([{"labels": {"alertname": "A", "instance": "one"}}]).to_string();
+    second.post("/api/v2/alerts", &alert);
+    lab.am().post("/api/v2/alerts", &alert);
+    let child = begin(&lab);
+    for am in [lab.am(), &second] {
+        let all: Vec<Value> = am.get_json("/api/v2/alerts");
+        assert_eq!(all.iter().filter(|alert| alert["labels"]["amflow_state"] == "running").count(), 1);
+    }
+    lab.write("go", "");
+    outcome(child).code(0).says("1 alert read");
+    for am in [lab.am(), &second] {
+        let all: Vec<Value> = am.get_json("/api/v2/alerts");
+        assert_eq!(all.len(), 1, "{all:?}");
+    }
+}
