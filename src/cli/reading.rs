@@ -179,14 +179,7 @@ fn take(
         at: now,
         fresh: polled,
     };
-    Ok(Reading {
-        settings,
-        library,
-        delivery,
-        read: intake.read,
-        bad: intake.bad,
-        polled,
-    })
+    Ok(Reading { settings, library, delivery, read: intake.read, bad: intake.bad, polled })
 }
 
 /// Reads the chosen source to its end.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::playbook::{TriggerStatus, WhenBusy};
 use crate::run::{Closed, GateAsk, GateChange, GateState, RunEvent, RunStatus, Signal, Stamped};
-use crate::step::{Effect, Reply};
+use crate::step::{Effect, Reply, Watch};
 
 /// A boxed future, so that ports can be trait objects.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -483,10 +483,13 @@ pub struct Raised {
     pub id: String,
     /// What is posted.
     pub alert: crate::step::AlertHold,
-    /// The scope and fingerprints of the alerts whose end ends it.
+    /// The scope of the alerts whose end ends it.
     pub scope: String,
-    /// See `scope`.
-    pub fingerprints: Vec<String>,
+    /// What is known of those alerts; of none for a breaker.
+    pub watch: Watch,
+    /// Since when nobody can say whether those alerts still fire: it is posted no more, and lapses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_since: Option<Timestamp>,
     /// The playbook whose later success for the same target ends it.
     pub playbook: String,
     /// The target.

@@ -10,10 +10,24 @@ use tokio_util::sync::CancellationToken;
 use super::Engine;
 use super::ports::{Call, Raised, RunHeader, StoreError};
 use crate::run::{GateState, RAISED_LEASE, Run, RunEvent, RunStatus, gate_keys, is_raised};
-use crate::step::{AlertHold, Effect, Hold, HoldAction, HoldEffect, Reply, Sighted, SightingEffect};
+use crate::step::{
+    AlertHold, Effect, Hold, HoldAction, HoldEffect, Reply, Sight, Sighted, SightingEffect, Watch,
+};
 
-/// How long a request for an alert of amflow's own may take.
+/// How long a look or a post may take.
 const SHORT: Duration = Duration::from_secs(30);
+
+/// What is to be done about something that was raised.
+enum Standing {
+    /// It is posted again.
+    Stands,
+    /// What it tells of is over: it is resolved.
+    Over,
+    /// Nobody can say whether the original still fires: it is left alone.
+    Lost,
+    /// It was left alone for so long that Alertmanager has forgotten it.
+    Lapsed,
+}
 
 impl Engine {
     /// Remembers what a run raised, and takes back what its success ends. `tells_of_failures` is the
@@ -34,7 +48,8 @@ impl Engine {
                     id: format!("{}/{id}", run.id),
                     alert,
                     scope: header.scope.clone(),
-                    fingerprints: run.alerts.iter().map(|a| a.fingerprint.clone()).collect(),
+                    watch: Watch::begin(&run.alerts),
+                    lost_since: None,
                     playbook: header.playbook.clone(),
                     target: run.started.target.clone(),
                 };
@@ -75,8 +90,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Posts what stands again, and resolves what is over: the original alert is gone, or the breaker was
-    /// reset. A peer that is silent or has just restarted proves nothing: then it stands.
+    /// Posts what stands again, and resolves it when the original alert is resolved, by the rule that
+    /// `wait: {until: resolved}` has, or when the breaker was reset. What was lost sight of is posted no
+    /// more and lapses by itself.
     ///
     /// # Errors
     ///
@@ -87,35 +103,73 @@ impl Engine {
         if raised.is_empty() {
             return Ok(());
         }
-        let open: Vec<String> = self
-            .store
-            .gates(gate_keys::breaker(""))
-            .await?
-            .into_iter()
-            .filter_map(|(key, state)| is_open(&state).then_some(key))
-            .collect();
-        let seen = self.look_for(&raised).await;
-        let (stands, over): (Vec<_>, Vec<_>) = raised.into_iter().partition(|r| {
-            let looked_for = !r.fingerprints.is_empty();
-            open.contains(&r.id) || looked_for && seen.as_ref().is_none_or(|s| s.knows_any(&r.fingerprints))
-        });
-        for raised in stands {
-            self.hold(&raised.id, raised.alert, HoldAction::Renew).await;
+        let gates = self.store.gates(gate_keys::breaker("")).await?;
+        let open: Vec<String> =
+            gates.into_iter().filter_map(|(key, state)| is_open(&state).then_some(key)).collect();
+        let looked = self.look(&raised).await;
+        let (mut changed, mut over, mut lapsed) = (Vec::new(), Vec::new(), Vec::new());
+        for mut raised in raised {
+            let before = raised.clone();
+            match self.standing(&mut raised, &open, &looked) {
+                Standing::Over => {
+                    over.push(raised);
+                    continue;
+                }
+                Standing::Lapsed => {
+                    lapsed.push(raised.id);
+                    continue;
+                }
+                Standing::Lost => {}
+                Standing::Stands => {
+                    self.hold(&raised.id, raised.alert.clone(), HoldAction::Renew).await;
+                }
+            }
+            if raised != before {
+                changed.push(raised);
+            }
+        }
+        if !(changed.is_empty() && lapsed.is_empty()) {
+            self.store.put_raised(changed, lapsed).await?;
         }
         self.take_back(over).await
     }
 
-    /// Looks for the original alerts; nothing comes back when absence would prove nothing.
-    async fn look_for(&self, raised: &[Raised]) -> Option<Sighted> {
-        let fingerprints: Vec<_> = raised.iter().flat_map(|r| r.fingerprints.iter().cloned()).collect();
+    /// Looks for the alerts whose end ends what was raised.
+    async fn look(&self, raised: &[Raised]) -> Result<Sighted, String> {
+        let mut fingerprints: Vec<_> = raised.iter().flat_map(|r| r.watch.fingerprints()).collect();
         if fingerprints.is_empty() {
-            return None;
+            return Ok(Sighted { at: self.clock.now(), peers: Vec::new() });
         }
+        fingerprints.sort_unstable();
+        fingerprints.dedup();
         let effect = Effect::Sighting(SightingEffect { fingerprints });
-        let call = Call { run: "raised".to_owned(), path: "look".to_owned(), attempt: 1, effect };
+        let call = Call { run: "raised".to_owned(), path: "sighting".to_owned(), attempt: 1, effect };
         match self.performer.perform(&call, SHORT, &CancellationToken::new()).await {
-            Reply::Sighted(sighted) if sighted.unclear().is_none() => Some(sighted),
-            _ => None,
+            Reply::Sighted(sighted) => Ok(sighted),
+            _ => Err("Alertmanager could not be asked".to_owned()),
+        }
+    }
+
+    fn standing(&self, raised: &mut Raised, open: &[String], looked: &Result<Sighted, String>) -> Standing {
+        if raised.watch.fingerprints().is_empty() {
+            return if open.contains(&raised.id) { Standing::Stands } else { Standing::Over };
+        }
+        match looked {
+            Ok(sighted) => raised.watch.looked(sighted, &[]),
+            Err(why) => raised.watch.blind(why),
+        }
+        match raised.watch.sight() {
+            Sight::Clear { .. } => Standing::Over,
+            Sight::Firing { .. } | Sight::Unclear => {
+                raised.lost_since = None;
+                Standing::Stands
+            }
+            Sight::Lost { .. } => {
+                let now = self.clock.now();
+                let since = *raised.lost_since.get_or_insert(now);
+                let lease = i64::try_from(raised.alert.lease_seconds).unwrap_or(i64::MAX);
+                if now.duration_since(since).as_secs() > lease { Standing::Lapsed } else { Standing::Lost }
+            }
         }
     }
 
@@ -177,7 +231,8 @@ fn breaker_open(header: &RunHeader, key: String, state: &GateState) -> Raised {
         id: key,
         alert,
         scope: header.scope.clone(),
-        fingerprints: Vec::new(),
+        watch: Watch::default(),
+        lost_since: None,
         playbook: playbook.clone(),
         target: String::new(),
     }

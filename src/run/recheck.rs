@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::event::RunEvent;
 use super::machine::{Machine, PendingCall, RECHECK, SHORT_CALL, Waits, describe};
 use crate::playbook::TriggerStatus;
-use crate::step::{Effect, Reply, Sighted, SightingEffect};
+use crate::step::{Effect, Reply, Sighted, SightingEffect, started_lately};
 
 /// Where a re-check stands.
 pub(super) enum Recheckpoint {
@@ -24,8 +24,6 @@ pub(super) enum Recheckpoint {
 /// Alertmanager that restarted to be sent the alert again, which Prometheus does every minute.
 const PAUSES: [Duration; 4] =
     [Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(30), Duration::from_secs(45)];
-/// How long the absence of an alert proves nothing after a peer's start.
-const RESTART_GRACE: Duration = Duration::from_secs(300);
 
 impl Machine {
     /// Looks the run's alerts up, when that is due before the step at `path`.
@@ -120,7 +118,6 @@ fn look(sighted: &Sighted) -> Look {
 }
 
 fn forgetful(sighted: &Sighted) -> Option<String> {
-    let young = |at: jiff::Timestamp| at.checked_add(RESTART_GRACE).is_ok_and(|until| until > sighted.at);
-    let peer = sighted.peers.iter().find(|peer| peer.started_at.is_some_and(young))?;
+    let peer = sighted.peers.iter().find(|peer| started_lately(peer, sighted.at))?;
     Some(format!("{} started less than 5m ago and may have forgotten the alert", peer.url))
 }

@@ -46,4 +46,6 @@ pub use kind::{Field, FieldType, STEP_KINDS, StepKind};
 pub use outcome::{FailureReason, IfLost, Memo, Move, Outcome};
 pub use output::COMMON_FIELDS;
 pub use reference::step_reference;
+pub(crate) use sighting::started_lately;
+pub use sighting::{Sight, Watch};
 pub use uses::{Language, MustTrust, Named, Use};

@@ -5,7 +5,8 @@
 //! every minute with endsAt four minutes ahead (`now + 4 x max(rule interval, resend-delay)`, Prometheus 2 and
 //! 3), and when it dies the alert vanishes at that time without anything being mended. So *gone at or after
 //! its endsAt* is lost sight, not resolved. Alerts live in the memory of each Alertmanager: one that restarted
-//! has forgotten them, and tells nothing until they would have been sent again.
+//! has forgotten them, and tells nothing until they would have been sent again. One that showed the alert
+//! since its start has forgotten nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub(super) const RESTART_GRACE: Duration = Duration::from_secs(300);
 /// What is known about the alerts of a run; journaled as part of a wait's memory.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Watch {
+pub struct Watch {
     /// By fingerprint.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     alerts: BTreeMap<String, Watched>,
@@ -38,6 +39,9 @@ struct Watched {
     /// The last endsAt seen, by peer; under the empty name the one that the run was started with.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     ends: BTreeMap<String, Timestamp>,
+    /// When each peer that showed it had started, as of the last time that it did.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    on: BTreeMap<String, Timestamp>,
     /// Since when it is known to be resolved.
     #[serde(skip_serializing_if = "Option::is_none")]
     clear: Option<Timestamp>,
@@ -54,7 +58,7 @@ struct Watched {
 
 /// What is known about all alerts of a run.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Sight {
+pub enum Sight {
     /// All are resolved, since the latest of their ends.
     Clear {
         /// Since when.
@@ -78,7 +82,7 @@ pub(super) enum Sight {
 
 impl Watch {
     /// Begins to watch the alerts of a run.
-    pub(super) fn begin(alerts: &[RunAlert]) -> Watch {
+    pub fn begin(alerts: &[RunAlert]) -> Watch {
         let alerts = alerts.iter().map(|alert| {
             let ends = alert.ends_at.map(|ends| (String::new(), ends)).into_iter().collect();
             (alert.fingerprint.clone(), Watched { ends, ..Watched::default() })
@@ -87,12 +91,12 @@ impl Watch {
     }
 
     /// Returns the fingerprints that are watched.
-    pub(super) fn fingerprints(&self) -> Vec<String> {
+    pub fn fingerprints(&self) -> Vec<String> {
         self.alerts.keys().cloned().collect()
     }
 
     /// Takes note of deliveries that said which alerts are resolved.
-    pub(super) fn delivered(&mut self, resolved: &[String], now: Timestamp) {
+    pub fn delivered(&mut self, resolved: &[String], now: Timestamp) {
         let resolved: BTreeSet<&str> = resolved.iter().map(String::as_str).collect();
         for (fingerprint, alert) in &mut self.alerts {
             if alert.clear.is_none() && !alert.came_back && resolved.contains(fingerprint.as_str()) {
@@ -104,19 +108,25 @@ impl Watch {
     }
 
     /// Takes note of what the peers said.
-    pub(super) fn looked(&mut self, sighted: &Sighted, delivered: &[String]) {
-        self.unclear = sighted.unclear();
+    pub fn looked(&mut self, sighted: &Sighted, delivered: &[String]) {
+        self.unclear = no_answer(sighted);
+        let mut forgotten = None;
         for (fingerprint, alert) in &mut self.alerts {
             let seen: Vec<_> =
                 sighted.peers.iter().filter_map(|peer| Some((peer, peer.seen.get(fingerprint)?))).collect();
             alert.seen = !seen.is_empty();
             if seen.is_empty() {
-                alert.not_seen(sighted, self.unclear.is_none());
+                let restarted = alert.may_be_forgotten(sighted);
+                alert.not_seen(sighted, self.unclear.is_none() && restarted.is_none());
+                forgotten = forgotten.or(restarted);
                 continue;
             }
             for (peer, seen) in seen {
                 if let Some(ends) = seen.ends_at {
                     alert.ends.insert(peer.url.clone(), ends);
+                }
+                if let Some(started) = peer.started_at {
+                    alert.on.insert(peer.url.clone(), started);
                 }
             }
             // What the run was started with is older than what a peer says now.
@@ -125,16 +135,17 @@ impl Watch {
             alert.clear = None;
             alert.lost = false;
         }
+        self.unclear = self.unclear.take().or(forgotten);
     }
 
     /// Takes note of a look that brought nothing.
-    pub(super) fn blind(&mut self, why: &str) {
+    pub fn blind(&mut self, why: &str) {
         self.unclear = Some(why.to_owned());
         self.alerts.values_mut().for_each(|alert| alert.seen = false);
     }
 
     /// Returns what is known.
-    pub(super) fn sight(&self) -> Sight {
+    pub fn sight(&self) -> Sight {
         let unknown: Vec<&Watched> = self.alerts.values().filter(|alert| alert.clear.is_none()).collect();
         if unknown.is_empty() {
             return match self.alerts.values().filter_map(|alert| alert.clear).max() {
@@ -152,18 +163,27 @@ impl Watch {
     }
 
     /// Returns why the last look did not count.
-    pub(super) fn unclear(&self) -> Option<&str> {
+    pub fn unclear(&self) -> Option<&str> {
         self.unclear.as_deref()
     }
 
     /// Returns the earliest end of a lease of an alert that is not yet resolved: a look after it proves nothing.
-    pub(super) fn next_end(&self) -> Option<Timestamp> {
+    pub fn next_end(&self) -> Option<Timestamp> {
         let open = self.alerts.values().filter(|alert| alert.clear.is_none() && !alert.lost);
         open.filter_map(|alert| alert.ends.values().min().copied()).min()
     }
 }
 
 impl Watched {
+    /// Returns why its absence proves nothing: a peer that started lately, and has not shown it since.
+    fn may_be_forgotten(&self, sighted: &Sighted) -> Option<String> {
+        let knew = |peer: &PeerSight| {
+            peer.started_at.is_some() && self.on.get(&peer.url).copied() == peer.started_at
+        };
+        let peer = sighted.peers.iter().find(|peer| started_lately(peer, sighted.at) && !knew(peer))?;
+        Some(format!("{} started less than 5m ago and may have forgotten the alert", peer.url))
+    }
+
     fn not_seen(&mut self, sighted: &Sighted, complete: bool) {
         if !complete || self.clear.is_some() || self.lost {
             return;
@@ -178,31 +198,19 @@ impl Watched {
     }
 }
 
-impl Sighted {
-    /// Returns why absence proves nothing in this answer, if so: a peer did not answer completely, or
-    /// restarted less than 5 minutes ago.
-    pub fn unclear(&self) -> Option<String> {
-        if self.peers.is_empty() {
-            return Some("no Alertmanager was asked".to_owned());
-        }
-        self.peers.iter().find_map(|peer| unclear_peer(peer, self.at))
+/// Returns why nothing that is absent from this answer is proved to be gone, if so.
+fn no_answer(sighted: &Sighted) -> Option<String> {
+    if sighted.peers.is_empty() {
+        return Some("no Alertmanager was asked".to_owned());
     }
-
-    /// Returns whether any peer knows any of these alerts.
-    pub fn knows_any(&self, fingerprints: &[String]) -> bool {
-        self.peers.iter().any(|peer| fingerprints.iter().any(|wanted| peer.seen.contains_key(wanted)))
-    }
+    sighted.peers.iter().find_map(|peer| peer.failed.as_ref().map(|why| format!("{}: {why}", peer.url)))
 }
 
-fn unclear_peer(peer: &PeerSight, at: Timestamp) -> Option<String> {
-    if let Some(why) = &peer.failed {
-        return Some(format!("{}: {why}", peer.url));
-    }
+/// Returns whether a peer started so lately that it may have known alerts that it was not sent again yet.
+pub(crate) fn started_lately(peer: &PeerSight, at: Timestamp) -> bool {
     let grace = i64::try_from(RESTART_GRACE.as_millis()).unwrap_or(i64::MAX);
-    let restarted = peer
-        .started_at
-        .is_some_and(|started| at.as_millisecond().saturating_sub(started.as_millisecond()) < grace);
-    restarted.then(|| format!("{} started less than 5m ago and may have forgotten the alert", peer.url))
+    peer.started_at
+        .is_some_and(|started| at.as_millisecond().saturating_sub(started.as_millisecond()) < grace)
 }
 
 #[cfg(test)]
@@ -326,10 +334,21 @@ mod tests {
                 vec![
                     (100, vec![restarted("p", 90)]),
                     (150, vec![PeerSight { seen: peer("p", &[("a", 390)]).seen, ..restarted("p", 90) }]),
-                    (389, vec![restarted("p", 90)]),
-                    (390, vec![restarted("p", 90)]),
+                    (200, vec![restarted("p", 190)]),
+                    (390, vec![restarted("p", 190)]),
+                    (490, vec![restarted("p", 190)]),
                 ],
-                vec![Sight::Unclear, firing.clone(), Sight::Unclear, lost.clone()],
+                vec![Sight::Unclear, firing.clone(), Sight::Unclear, Sight::Unclear, lost.clone()],
+            ),
+            (
+                "a peer that started lately showed it since",
+                Some(240),
+                vec![
+                    (150, vec![PeerSight { seen: peer("p", &[("a", 390)]).seen, ..restarted("p", 90) }]),
+                    (200, vec![restarted("p", 90)]),
+                    (210, vec![restarted("p", 205)]),
+                ],
+                vec![firing.clone(), is_clear(clear(200)), is_clear((200, false))],
             ),
             (
                 "a peer falls silent while it is clear",

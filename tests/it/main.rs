@@ -8,11 +8,12 @@ mod layers;
 mod support;
 
 mod alertmanager;
-mod breaker;
+
 mod checks;
 mod client;
 mod hostile;
 mod perform;
 mod perform_net;
 mod playbooks;
+mod raised;
 mod scenarios;

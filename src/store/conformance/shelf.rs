@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::engine::{Later, Raised, Store};
 use crate::run::{Closed, LaterReason, TriggerStatus};
-use crate::step::AlertHold;
+use crate::step::{AlertHold, Watch};
 use crate::store::conformance::Case;
 use crate::store::conformance::given::{SCOPE, at, ok};
 
@@ -63,7 +63,8 @@ async fn raised(store: Arc<dyn Store>) {
             generator_url: String::new(),
         },
         scope: SCOPE.to_owned(),
-        fingerprints: vec!["0000000000000001".to_owned()],
+        watch: Watch::default(),
+        lost_since: None,
         playbook: "disk".to_owned(),
         target: "t".to_owned(),
     };
