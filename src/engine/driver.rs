@@ -1,6 +1,6 @@
 //! Works on one run: asks the machine what comes next, commits it, then begins it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Engine;
 use super::heart::Heard;
+use super::keep::{Keeper, carry_over, renewal_of};
 use super::ports::{Call, Lease, Parking, RunHeader, StoreError};
-use crate::run::{Machine, Next, PendingCall, RunEvent, RunStatus, Signal, SignalKind, Waits};
+use crate::run::{Machine, Next, PendingCall, RunEvent, RunStatus, Signal, SignalKind, Waits, is_raised};
 use crate::step::{Effect, HoldAction, HoldEffect, Reply};
 
 /// How this process left a run.
@@ -50,6 +51,10 @@ const RENEW: &str = "renew ";
 const NO_LIMIT: Duration = Duration::from_secs(366 * 24 * 3_600);
 /// Shorter waits are waited for even with `no_wait`: parking would cost more.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
+/// How often a run that was left paused is looked after: the end of a pause wakes nobody.
+const PAUSE_CHECK: Duration = Duration::from_secs(30);
+/// So many renewals in a row nobody of this process must be working who could free the concurrency key.
+const PATIENCE: u32 = 2;
 
 struct Work<'e> {
     engine: &'e Engine,
@@ -58,14 +63,24 @@ struct Work<'e> {
     header: RunHeader,
     calls: JoinSet<(String, Reply)>,
     tokens: HashMap<String, CancellationToken>,
-    renew_at: BTreeMap<String, Timestamp>,
+    keeper: Keeper,
     paused: bool,
+    /// Renewals during which it waited for its concurrency key alone.
+    alone: u32,
     at_once: CancellationToken,
 }
 
 impl Engine {
     /// Works on one run until it is over, parked or taken away.
-    pub(super) async fn work(&self, machine: Machine, lease: Lease, header: RunHeader) -> RunEnd {
+    ///
+    /// `resumed`: another process has worked on it before, and what reached it since is not known.
+    pub(super) async fn work(
+        &self,
+        machine: Machine,
+        lease: Lease,
+        header: RunHeader,
+        resumed: bool,
+    ) -> RunEnd {
         let hear = self.heart.add(lease.clone());
         let mut work = Work {
             engine: self,
@@ -74,11 +89,12 @@ impl Engine {
             header,
             calls: JoinSet::new(),
             tokens: HashMap::new(),
-            renew_at: BTreeMap::new(),
+            keeper: Keeper::default(),
             paused: false,
+            alone: 0,
             at_once: CancellationToken::new(),
         };
-        let result = work.go(hear).await;
+        let result = work.go(hear, resumed).await;
         work.stop_all();
         self.heart.remove(&work.lease.run);
         let (kind, reason) = match result {
@@ -97,8 +113,15 @@ impl Engine {
 }
 
 impl Work<'_> {
-    async fn go(&mut self, mut hear: UnboundedReceiver<Heard>) -> Result<(RunEndKind, String), StoreError> {
+    async fn go(
+        &mut self,
+        mut hear: UnboundedReceiver<Heard>,
+        resumed: bool,
+    ) -> Result<(RunEndKind, String), StoreError> {
         let engine = self.engine;
+        if resumed {
+            self.catch_up().await?;
+        }
         let mut stop = engine.stop.clone();
         let mut slot = None;
         self.hear_stop(&stop.asked());
@@ -106,6 +129,9 @@ impl Work<'_> {
             if slot.is_none() {
                 slot = engine.slots.clone().acquire_owned().await.ok();
                 self.hear_stop(&stop.asked());
+            }
+            while let Ok(heard) = hear.try_recv() {
+                self.hear(heard)?;
             }
             let next = self.machine.next(engine.clock.now(), self.paused);
             self.commit(next.record, next.gates).await?;
@@ -126,6 +152,7 @@ impl Work<'_> {
             if stop.at_once() {
                 return Ok((RunEndKind::Abandoned, "stopped at once by a second signal".to_owned()));
             }
+            engine.heart.waits_for_key(&self.lease.run, matches!(next.waits, Some(Waits::Key(_))));
             if let Some(waits) = &next.waits {
                 if self.parks(waits, next.wake) {
                     return self.park(waits.clone(), next.wake).await;
@@ -140,22 +167,41 @@ impl Work<'_> {
                         self.heard(&key, reply).await?;
                     }
                 }
-                Some(heard) = hear.recv() => match heard {
-                    Heard::Renewed(renewed) => {
-                        for signal in renewed.signals {
-                            self.machine.signal(signal);
-                        }
-                        if renewed.granted {
-                            self.machine.grant_key();
-                        }
-                        self.paused = renewed.paused;
-                    }
-                    Heard::Lost => return Err(StoreError::Fenced { run: self.lease.run.clone() }),
-                },
+                Some(heard) = hear.recv() => self.hear(heard)?,
                 () = until(engine, wake) => {}
                 () = stop.changed() => self.hear_stop(&stop.asked()),
             }
         }
+    }
+
+    /// Learns what reached the run while it had no process, before anything of it is begun: a pause above
+    /// all, and a failure that was raised by a process that was killed before it could keep a note.
+    async fn catch_up(&mut self) -> Result<(), StoreError> {
+        let now = self.engine.clock.now();
+        for renewed in self.engine.store.renew(vec![self.lease.clone()], now).await? {
+            self.hear(Heard::Renewed(renewed?))?;
+        }
+        let made = |id: &String| RunEvent::HoldMade { id: id.clone(), server_id: None };
+        let raised = self.machine.run.holds.iter().filter(|(id, hold)| is_raised(id) && hold.in_force());
+        for event in raised.map(|(id, _)| made(id)).collect::<Vec<_>>() {
+            self.engine.keep_failure(&self.header, &self.machine.run, &event, true).await?;
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, heard: Heard) -> Result<(), StoreError> {
+        let Heard::Renewed(renewed) = heard else {
+            return Err(StoreError::Fenced { run: self.lease.run.clone() });
+        };
+        for signal in renewed.signals {
+            self.machine.signal(signal);
+        }
+        if renewed.granted {
+            self.machine.grant_key();
+        }
+        self.paused = renewed.paused;
+        self.alone = if self.engine.heart.others_work(&self.lease.run) { 0 } else { self.alone + 1 };
+        Ok(())
     }
 
     fn hear_stop(&mut self, asked: &Option<String>) {
@@ -178,7 +224,7 @@ impl Work<'_> {
         let stamped = engine.store.append(self.lease.clone(), events, gates, now).await?;
         for event in &stamped {
             engine.reporter.event(&self.header, event);
-            self.note_holds(&event.event, event.at);
+            self.keeper.note(&self.machine.run, &event.event, event.at);
             let tells = self.machine.playbook().sync.alert_on_failure;
             engine.keep_failure(&self.header, &self.machine.run, &event.event, tells).await?;
         }
@@ -196,7 +242,19 @@ impl Work<'_> {
             effect: pending.effect,
         };
         let limit = pending.limit.unwrap_or(NO_LIMIT);
-        self.calls.spawn(async move { (pending.key, performer.perform(&call, limit, &token).await) });
+        let Effect::Hold(hold) = &call.effect else {
+            self.calls.spawn(async move { (pending.key, performer.perform(&call, limit, &token).await) });
+            return;
+        };
+        let (turn, action) = (self.keeper.turn(&call.path), hold.action);
+        self.calls.spawn(async move {
+            let mut released = turn.lock().await;
+            if *released && action == HoldAction::Renew {
+                return (pending.key, Reply::Stopped { output: None });
+            }
+            *released = action == HoldAction::Release;
+            (pending.key, performer.perform(&call, limit, &token).await)
+        });
     }
 
     async fn heard(&mut self, key: &str, reply: Reply) -> Result<(), StoreError> {
@@ -216,11 +274,7 @@ impl Work<'_> {
             }
             Reply::Stopped { .. } => {}
             _ => {
-                // Well inside the lease: there is time to try again.
-                let soon = self.engine.clock.now().checked_add(Duration::from_secs(10));
-                if let (Ok(soon), true) = (soon, self.in_force(id)) {
-                    self.renew_at.insert(id.to_owned(), soon);
-                }
+                self.keeper.failed(&self.machine.run, id, self.engine.clock.now());
                 self.engine
                     .reporter
                     .notice(&format!("run {}: the hold {id} could not be renewed", self.lease.run));
@@ -229,64 +283,25 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn in_force(&self, id: &str) -> bool {
-        self.machine.run.holds.get(id).is_some_and(crate::run::HoldState::in_force)
-    }
-
-    /// Keeps the renewal times of holds.
-    fn note_holds(&mut self, event: &RunEvent, at: Timestamp) {
-        match event {
-            RunEvent::HoldMade { id, .. } => {
-                if let Some(hold) = self.machine.run.holds.get(id) {
-                    self.renew_at.insert(id.clone(), renewal(at, hold.hold.lease_seconds()));
-                }
-            }
-            RunEvent::HoldReleased { id, .. } => {
-                self.renew_at.remove(id);
-            }
-            _ => {}
-        }
-    }
-
     /// Begins the renewals that are due and returns when the next one is.
     fn renew_holds(&mut self) -> Option<Timestamp> {
         let now = self.engine.clock.now();
-        let missing: Vec<_> = self
-            .machine
-            .run
-            .holds
-            .iter()
-            .filter(|(id, h)| h.in_force() && !self.renew_at.contains_key(*id))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in missing {
-            // Taken over: its lease may be almost over.
-            self.renew_at.insert(id, now);
+        for id in self.keeper.due(&self.machine.run, now, |id| self.machine.is_releasing(id)) {
+            if let Some(effect) = renewal_of(&self.machine.run, &id) {
+                self.renew(id, effect);
+            }
         }
-        let due: Vec<_> =
-            self.renew_at.iter().filter(|(_, at)| **at <= now).map(|(id, _)| id.clone()).collect();
-        for id in due {
-            let Some(state) = self.machine.run.holds.get(&id).filter(|h| h.in_force()).cloned() else {
-                self.renew_at.remove(&id);
-                continue;
-            };
-            self.renew_at.insert(id.clone(), renewal(now, state.hold.lease_seconds()));
-            let owner = format!("{}/{id}", self.lease.run);
-            let effect = Effect::Hold(HoldEffect {
-                action: HoldAction::Renew,
-                hold: state.hold,
-                owner,
-                id: state.server_id,
-            });
-            self.begin(PendingCall {
-                key: format!("{RENEW}{id}"),
-                path: id,
-                attempt: 1,
-                effect,
-                limit: Some(Duration::from_secs(30)),
-            });
-        }
-        self.renew_at.values().min().copied()
+        self.keeper.next()
+    }
+
+    fn renew(&mut self, id: String, effect: HoldEffect) {
+        self.begin(PendingCall {
+            key: format!("{RENEW}{id}"),
+            path: id,
+            attempt: 1,
+            effect: Effect::Hold(effect),
+            limit: Some(Duration::from_secs(30)),
+        });
     }
 
     fn parks(&self, waits: &Waits, wake: Option<Timestamp>) -> bool {
@@ -297,8 +312,8 @@ impl Work<'_> {
         match waits {
             Waits::Time => !wake.is_some_and(short),
             Waits::Person | Waits::Pause => true,
-            // The holder is likely another run of this very process: wait for it.
-            Waits::Key(_) => false,
+            // While another run of this very process works, it is likely the one that has the key.
+            Waits::Key(_) => self.alone >= PATIENCE,
         }
     }
 
@@ -312,6 +327,19 @@ impl Work<'_> {
         self.commit(next.record, next.gates).await?;
         for call in next.start {
             self.begin(call);
+        }
+        let now = self.engine.clock.now();
+        let until = match &waits {
+            Waits::Pause => {
+                let check = now.checked_add(PAUSE_CHECK).unwrap_or(now);
+                Some(until.map_or(check, |until| until.min(check)))
+            }
+            _ => until,
+        };
+        if let Some(until) = until.filter(|_| waits == Waits::Time) {
+            for (id, effect) in carry_over(&self.machine.run, now, until) {
+                self.renew(id, effect);
+            }
         }
         while let Some(done) = self.calls.join_next().await {
             if let Ok((key, reply)) = done {
@@ -335,11 +363,6 @@ impl Work<'_> {
         self.at_once.cancel();
         self.calls.abort_all();
     }
-}
-
-/// A third of the lease leaves time for two more tries.
-fn renewal(from: Timestamp, lease_seconds: u64) -> Timestamp {
-    from.checked_add(Duration::from_secs((lease_seconds / 3).max(1))).unwrap_or(from)
 }
 
 async fn until(engine: &Engine, at: Option<Timestamp>) {

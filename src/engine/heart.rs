@@ -16,6 +16,8 @@ pub(super) struct Heart {
 
 struct Held {
     lease: Lease,
+    /// It waits for its concurrency key: nothing that it does can free one.
+    waits_for_key: bool,
     tell: mpsc::UnboundedSender<Heard>,
 }
 
@@ -32,13 +34,25 @@ impl Heart {
     /// Adds a run; what is heard of it comes out of the receiver.
     pub(super) fn add(&self, lease: Lease) -> mpsc::UnboundedReceiver<Heard> {
         let (tell, hear) = mpsc::unbounded_channel();
-        self.lock().insert(lease.run.clone(), Held { lease, tell });
+        self.lock().insert(lease.run.clone(), Held { lease, waits_for_key: false, tell });
         hear
     }
 
     /// Forgets a run.
     pub(super) fn remove(&self, run: &str) {
         self.lock().remove(run);
+    }
+
+    /// Takes note of whether a run waits for its concurrency key.
+    pub(super) fn waits_for_key(&self, run: &str, waits: bool) {
+        if let Some(held) = self.lock().get_mut(run) {
+            held.waits_for_key = waits;
+        }
+    }
+
+    /// Returns whether another run of this process does anything but wait for a key.
+    pub(super) fn others_work(&self, run: &str) -> bool {
+        self.lock().iter().any(|(other, held)| other != run && !held.waits_for_key)
     }
 
     fn leases(&self) -> Vec<Lease> {

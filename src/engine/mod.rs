@@ -7,6 +7,7 @@ mod admission;
 mod by_hand;
 mod driver;
 mod heart;
+mod keep;
 mod options;
 mod pool;
 mod ports;

@@ -115,12 +115,12 @@ impl Engine {
         }
         let engine = self.clone();
         let (lease, header) = (started.lease.clone(), started.header.clone());
-        runs.spawn(async move { engine.work(machine, lease, header).await });
+        runs.spawn(async move { engine.work(machine, lease, header, false).await });
     }
 
     fn spawn(&self, runs: &mut JoinSet<RunEnd>, resumed: Resumed) {
         let engine = self.clone();
-        runs.spawn(async move { engine.work(resumed.machine, resumed.lease, resumed.header).await });
+        runs.spawn(async move { engine.work(resumed.machine, resumed.lease, resumed.header, true).await });
     }
 }
 
