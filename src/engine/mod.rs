@@ -14,6 +14,8 @@ mod ports;
 mod raised;
 mod recovery;
 mod stop;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

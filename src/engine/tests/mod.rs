@@ -1,0 +1,9 @@
+//! Tests of the engine: several processes, one store, scripted effects, a clock that jumps.
+
+mod world;
+
+mod admission;
+mod by_hand;
+mod holds;
+mod processes;
+mod waiting;
