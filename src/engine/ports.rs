@@ -486,6 +486,7 @@ pub struct Raised {
     /// The scope of the alerts whose end ends it.
     pub scope: String,
     /// What is known of those alerts; of none for a breaker.
+    #[serde(default)]
     pub watch: Watch,
     /// Since when nobody can say whether those alerts still fire: it is posted no more, and lapses.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -384,7 +384,10 @@ pub fn settle(state: &mut GateState, change: &Change, now: Timestamp) {
                 }
             }
         }
-        Change::Ended => state.ended_at = Some(now),
+        Change::Ended => {
+            state.ended_at = Some(now);
+            state.holders.clear();
+        }
         Change::Succeeded { run } => {
             state.failures = 0;
             if state.trickling.as_ref() == Some(run) {

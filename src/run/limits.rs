@@ -122,7 +122,6 @@ pub fn settled(
         changes.push(change(gate_keys::targets(playbook), Change::Leave { holder: target.to_owned() }));
     }
     if limits.cooldown.is_some() {
-        changes.push(change(gate_keys::cooldown(playbook, target), Change::Leave { holder: run() }));
         changes.push(change(gate_keys::cooldown(playbook, target), Change::Ended));
     }
     changes
