@@ -11,6 +11,7 @@ mod alertmanager;
 
 mod checks;
 mod client;
+mod histories;
 mod hostile;
 mod perform;
 mod perform_net;

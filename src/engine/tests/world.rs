@@ -23,6 +23,8 @@ pub(super) struct World {
     pub(super) store: Arc<MemoryStore>,
     pub(super) clock: JumpClock,
     dead: Arc<Mutex<BTreeSet<u32>>>,
+    /// From when on no alert fires any more.
+    resolved_at: Arc<Mutex<Option<Timestamp>>>,
 }
 
 /// One process.
@@ -64,6 +66,7 @@ impl World {
             store: Arc::new(MemoryStore::new("memory")),
             clock: JumpClock::new(start()),
             dead: Arc::default(),
+            resolved_at: Arc::default(),
         }
     }
 
@@ -75,7 +78,8 @@ impl World {
         change: impl FnOnce(&mut EngineOptions),
     ) -> Process {
         let clock = self.clock.clone();
-        let sighting = Script::answer(move |call| fires(&clock, &call.effect));
+        let resolved_at = Arc::clone(&self.resolved_at);
+        let sighting = Script::answer(move |call| fires(&clock, *resolved_at.lock().unwrap(), &call.effect));
         let performer = Arc::new(
             script
                 .with_clock(Arc::new(self.clock.clone()))
@@ -105,6 +109,11 @@ impl World {
         Process { engine, performer, reporter, stopper }
     }
 
+    /// Lets all alerts resolve so many seconds after the start.
+    pub(super) fn resolve_at(&self, seconds: i64) {
+        *self.resolved_at.lock().unwrap() = Some(start() + jiff::SignedDuration::from_secs(seconds));
+    }
+
     /// Lets everybody believe that a process is gone.
     pub(super) fn bury(&self, pid: u32) {
         self.dead.lock().unwrap().insert(pid);
@@ -130,7 +139,7 @@ impl World {
     }
 }
 
-fn fires(clock: &JumpClock, effect: &Effect) -> Reply {
+fn fires(clock: &JumpClock, resolved_at: Option<Timestamp>, effect: &Effect) -> Reply {
     let Effect::Sighting(wanted) = effect else { panic!("{effect:?}") };
     let ends_at = Some(clock.now() + jiff::SignedDuration::from_secs(240));
     let seen = |f: &String| {
@@ -139,7 +148,8 @@ fn fires(clock: &JumpClock, effect: &Effect) -> Reply {
             SeenAlert { starts_at: start(), ends_at, silenced_by: Vec::new(), inhibited_by: Vec::new() },
         )
     };
-    let seen = wanted.fingerprints.iter().map(seen).collect();
+    let fires = resolved_at.is_none_or(|at| at > clock.now());
+    let seen = wanted.fingerprints.iter().filter(|_| fires).map(seen).collect();
     let peer = PeerSight { url: "p".to_owned(), failed: None, started_at: None, seen };
     Reply::Sighted(Sighted { at: clock.now(), peers: vec![peer] })
 }
