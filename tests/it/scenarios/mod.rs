@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod failures;
+mod kills;
 mod limits;
 mod mutes;
 mod pipes;
