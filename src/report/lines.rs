@@ -32,6 +32,9 @@ pub fn event_line(header: &RunHeader, stamped: &Stamped) -> Option<String> {
         RunEvent::RetryScheduled { path, due, .. } => format!("{path}: tries again at {}", clock(*due)),
         RunEvent::StepFinished { path, outcome } => match outcome {
             Outcome::Succeeded => format!("{path}: succeeded"),
+            Outcome::Lost => format!("{path}: {}", outcome.reason()),
+            Outcome::Cancelled => format!("{path}: cancelled"),
+            Outcome::TimedOut { .. } => format!("{path}: timed out: {}", outcome.reason()),
             other => format!("{path}: {}: {}", other.status(), other.reason()),
         },
         RunEvent::RecheckFailed { reason, .. } => reason.clone(),
