@@ -36,6 +36,7 @@ pub use reference::Reference;
 pub use scope::Scope;
 pub use shell::{
     ArgvReading, Dialect, ReadAsCode, ShellScript, ShellTemplate, interpreter_in, is_interpreter,
+    is_special_variable,
 };
 pub use text::TextTemplate;
 pub use url::UrlTemplate;

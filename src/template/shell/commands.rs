@@ -1,6 +1,7 @@
 //! What a command does with its words: which of them it reads as code, as names, as options.
 
 use super::Dialect;
+use super::flows::Flows;
 use super::lexer::{Lexer, identifiers, lex};
 use super::programs::{Code, Language, program_named, wrapper_named};
 use super::units::{Unit, Word};
@@ -31,6 +32,9 @@ const AS_ARGUMENT: &str = "pass it as an argument or by `env:`, and read it ther
 
 /// Adds a word to a command.
 pub(super) fn add(lexer: &mut Lexer<'_>, command: &mut Command, word: Word) {
+    if let Some(frame) = lexer.frames.last_mut() {
+        frame.names.extend(word.names.iter().cloned());
+    }
     if command.words.is_empty()
         && let Some(name) = assigned_name(&word)
     {
@@ -46,10 +50,7 @@ pub(super) fn add(lexer: &mut Lexer<'_>, command: &mut Command, word: Word) {
 pub(super) fn finish(lexer: &mut Lexer<'_>, command: &mut Command) {
     let command = std::mem::take(command);
     let Some((name, arguments)) = command.words.split_first() else { return };
-    for hole in name.all_holes() {
-        let hint = "write the command into the script; `| raw` takes the author's own text as script";
-        lexer.refuse(hole, "shell-command-position", "a value cannot be the command that is run", hint);
-    }
+    runs(lexer, name, "a value cannot be the command that is run");
     options(lexer, name, arguments);
     inspect(lexer, &command.words);
     flows(lexer, &command);
@@ -57,6 +58,15 @@ pub(super) fn finish(lexer: &mut Lexer<'_>, command: &mut Command) {
         lexer.reading = name;
         feeds(lexer, reader, &command.here_strings);
     }
+}
+
+/// A word that names what is run.
+fn runs(lexer: &mut Lexer<'_>, word: &Word, message: &str) {
+    for hole in word.all_holes() {
+        let hint = "write it into the script; `| raw` takes the author's own text as script";
+        lexer.refuse(hole, "shell-command-position", message, hint);
+    }
+    lexer.lexed.flows.name_command(&word.names);
 }
 
 /// Values at the start of an argument must not be taken for options.
@@ -163,18 +173,12 @@ fn inspect(lexer: &mut Lexer<'_>, words: &[Word]) {
     let shown = command.rsplit('/').next().unwrap_or_default();
     match shown {
         "." | "source" => {
-            for hole in arguments.iter().take(1).flat_map(Word::all_holes) {
-                let message = format!("`{shown}` runs what is in the file that it is given");
-                lexer.refuse(
-                    hole,
-                    "shell-command-position",
-                    message,
-                    "write the file's name into the script",
-                );
+            if let Some(file) = arguments.first() {
+                runs(lexer, file, &format!("`{shown}` runs what is in the file that it is given"));
             }
         }
         "printf" => printf(lexer, arguments),
-        "read" | "unset" | "let" | "mapfile" | "readarray" | "getopts" | "wait" => {
+        "read" | "unset" | "let" | "mapfile" | "readarray" | "getopts" | "wait" | "enable" | "hash" => {
             for word in arguments {
                 names(lexer, word, shown);
             }
@@ -242,19 +246,11 @@ fn declare(lexer: &mut Lexer<'_>, command: &str, arguments: &[Word]) {
 
 fn find(lexer: &mut Lexer<'_>, arguments: &[Word]) {
     for (at, word) in arguments.iter().enumerate() {
-        let runs = ["-exec", "-execdir", "-ok", "-okdir", "-x", "-X", "--exec"]
+        let is_command_next = ["-exec", "-execdir", "-ok", "-okdir", "-x", "-X", "--exec"]
             .iter()
             .any(|option| word.is_plain(option));
-        if let (true, Some(command)) = (runs, arguments.get(at + 1)) {
-            for hole in command.all_holes() {
-                let hint = "write the command into the script";
-                lexer.refuse(
-                    hole,
-                    "shell-command-position",
-                    "a value cannot be the command that is run",
-                    hint,
-                );
-            }
+        if let (true, Some(command)) = (is_command_next, arguments.get(at + 1)) {
+            runs(lexer, command, "a value cannot be the command that is run");
         }
     }
 }
@@ -283,22 +279,15 @@ fn wrapped(lexer: &mut Lexer<'_>, valued: &str, operands: usize, arguments: &[Wo
                 }
                 continue;
             }
-            if assigned_name(word).is_some() {
+            if let Some(name) = assigned_name(word) {
+                lexer.lexed.flows.assign(&name, word);
                 continue;
             }
             if operands > 0 {
                 operands -= 1;
                 continue;
             }
-            for hole in word.all_holes() {
-                let hint = "write the command into the script; `| raw` takes the author's own text as script";
-                lexer.refuse(
-                    hole,
-                    "shell-command-position",
-                    "a value cannot be the command that is run",
-                    hint,
-                );
-            }
+            runs(lexer, word, "a value cannot be the command that is run");
             break;
         }
     }
@@ -384,7 +373,7 @@ fn with_options(lexer: &mut Lexer<'_>, program: &'static Program, arguments: &[W
     let mut options_end = false;
     let mut skip = 0;
     let is_shell = program.language == Language::Shell && program.code == Code::OptionOrFile;
-    for word in arguments {
+    for (at, word) in arguments.iter().enumerate() {
         if skip > 0 {
             skip -= 1;
             continue;
@@ -395,6 +384,10 @@ fn with_options(lexer: &mut Lexer<'_>, program: &'static Program, arguments: &[W
             code(lexer, program, word);
             if program.code == Code::OptionOrFile {
                 // What follows are arguments of the code: data.
+                if is_shell {
+                    // After the code stand `$0`, then `$1` and so on.
+                    lexer.lexed.flows.pass(arguments.get(at + 2..).unwrap_or_default());
+                }
                 if is_shell || program.letters == "c" {
                     return;
                 }
@@ -451,15 +444,8 @@ fn with_options(lexer: &mut Lexer<'_>, program: &'static Program, arguments: &[W
         // An operand.
         match program.code {
             Code::OptionOrFile if !has_code => {
-                for hole in word.all_holes() {
-                    let message = format!("`{}` runs what is in the file that it is given", lexer.reading);
-                    lexer.refuse(
-                        hole,
-                        "shell-command-position",
-                        message,
-                        "write the file's name into the script",
-                    );
-                }
+                let message = format!("`{}` runs what is in the file that it is given", lexer.reading);
+                runs(lexer, word, &message);
                 if !std::mem::take(&mut unsure) {
                     return;
                 }
@@ -529,34 +515,29 @@ fn read_again(lexer: &mut Lexer<'_>, name: &str, language: Language, word: &Word
 
 /// Values that reach variables by a command: `read`, `set --`, the script's own functions.
 fn flows(lexer: &mut Lexer<'_>, command: &Command) {
-    use super::flows::Flows;
     let Some((name, arguments)) = command.words.split_first() else { return };
     let Some(name) = name.literal() else { return };
-    if name == "set" || lexer.lexed.flows.functions.contains(&name) {
-        for word in arguments {
-            lexer.lexed.flows.assign(Flows::ARGUMENTS, word);
+    let found = &mut lexer.lexed.flows;
+    match name.as_str() {
+        "shift" => found.shifts = true,
+        "set" => {
+            let options =
+                arguments.iter().take_while(|word| word.literal_start().starts_with(['-', '+'])).count();
+            found.pass(&arguments[options..]);
         }
-    }
-    if matches!(name.as_str(), "read" | "mapfile" | "readarray") {
-        let holes: Vec<usize> = lexer
-            .frames
-            .iter()
-            .flat_map(|frame| frame.earlier.iter().copied())
-            .chain(command.here_strings.iter().flat_map(Word::all_holes))
-            .collect();
-        let default = if name == "read" { "REPLY" } else { "MAPFILE" };
-        let targets: Vec<String> = arguments
-            .iter()
-            .filter_map(Word::literal)
-            .filter(|text| !text.starts_with('-'))
-            .chain([default.to_owned()])
-            .collect();
-        for target in targets {
-            lexer.lexed.flows.assign_holes(&target, holes.iter().copied());
-            for word in &command.here_strings {
-                lexer.lexed.flows.assign_names(&target, &word.names);
+        "read" | "mapfile" | "readarray" => {
+            let targets = arguments.iter().filter_map(Word::literal).filter(|text| !text.starts_with('-'));
+            found.read.extend(targets.chain(["REPLY".to_owned(), "MAPFILE".to_owned()]));
+        }
+        // Its input becomes the arguments of another program, and so of another shell's code.
+        "xargs" | "gxargs" => {
+            let holes: Vec<usize> =
+                lexer.frames.iter().flat_map(|frame| frame.earlier.iter().copied()).collect();
+            for target in [Flows::FIRST_ARGUMENT, Flows::ARGUMENTS, Flows::ALL_ARGUMENTS] {
+                lexer.lexed.flows.assign_holes(target, holes.iter().copied());
             }
         }
+        _ => found.call(name, arguments),
     }
 }
 

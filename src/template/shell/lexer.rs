@@ -47,6 +47,10 @@ pub(super) struct Lexer<'u> {
     expanded: Vec<String>,
     nested: Vec<usize>,
     depth: usize,
+    /// Whether the script ended inside of quotes or brackets.
+    is_unclosed: bool,
+    /// Whether the reading can no longer be sure where it is.
+    is_lost: bool,
 }
 
 /// The holes of one group of commands.
@@ -58,6 +62,9 @@ pub(super) struct Frame {
     pub(super) current: Vec<usize>,
     /// Of the whole group.
     all: Vec<usize>,
+    /// The variables that the element expands.
+    pub(super) names: Vec<String>,
+    all_names: Vec<String>,
 }
 
 /// A here-document that was announced.
@@ -96,12 +103,26 @@ pub(super) fn lex(units: &[Unit], dialect: Dialect, level: usize, quoting: &dyn 
         expanded: Vec::new(),
         nested: Vec::new(),
         depth: 0,
+        is_unclosed: false,
+        is_lost: false,
     };
     lexer.list(Stop::End);
-    lexer.lexed
+    lexer.finish()
 }
 
 impl Lexer<'_> {
+    fn finish(mut self) -> Lexed {
+        if self.is_unclosed {
+            let holes = self.holes_since(0);
+            for hole in holes {
+                let hint = "close every quote, bracket and `case` in the same branch of the template";
+                self.refuse(hole, "shell-unclosed", "the script around this ends inside of something", hint);
+            }
+        }
+        self.lexed.flows.complete();
+        self.lexed
+    }
+
     // Characters.
 
     fn peek(&self) -> Option<Unit> {
@@ -141,6 +162,10 @@ impl Lexer<'_> {
         if let Some(frame) = self.frames.last_mut() {
             frame.current.push(hole);
             frame.all.push(hole);
+        }
+        if self.is_lost {
+            let hint = "write the lines before this in the usual way, or put this into a step of its own";
+            self.refuse(hole, "shell-lost", "shells differ in how they read the script before this", hint);
         }
         if self.level == 0 {
             return;
@@ -187,6 +212,7 @@ impl Lexer<'_> {
             self.refuse_rest();
         }
         let mut command = commands::Command::default();
+        let mut ended = false;
         while let Some(unit) = self.peek() {
             let Unit::Char(character) = unit else {
                 self.word_of(&mut command, stop);
@@ -194,7 +220,7 @@ impl Lexer<'_> {
             };
             match character {
                 ' ' | '\t' => self.at += 1,
-                '\\' if self.peek_char(1) == Some('\n') => self.at += 2,
+                '\\' if self.peek_char(1) == Some('\n') => self.continued(),
                 '\n' => {
                     self.at += 1;
                     self.end_pipeline(&mut command);
@@ -204,6 +230,7 @@ impl Lexer<'_> {
                 ';' if stop == Stop::Case && matches!(self.peek_char(1), Some(';' | '&')) => {
                     self.at += 2;
                     self.eat("&");
+                    ended = true;
                     break;
                 }
                 ';' | '&' => {
@@ -233,18 +260,32 @@ impl Lexer<'_> {
                     self.at += 1;
                     self.end_pipeline(&mut command);
                     if stop == Stop::Parenthesis {
+                        ended = true;
                         break;
                     }
                 }
                 _ => {
                     if self.word_of(&mut command, stop) {
+                        ended = true;
                         break;
                     }
                 }
             }
         }
+        if !ended && stop != Stop::End {
+            self.is_unclosed = true;
+        }
         self.end_pipeline(&mut command);
         self.depth -= 1;
+    }
+
+    /// A backslash and a newline: nothing at all to a shell, also between `$` and `(`, where it is not followed here.
+    fn continued(&mut self) {
+        let before = self.at.checked_sub(1).and_then(|at| self.units.get(at));
+        if let Some(Unit::Char('$' | '(' | '<' | '>' | '&' | '|' | ';' | ')')) = before {
+            self.is_lost = true;
+        }
+        self.at += 2;
     }
 
     fn refuse_rest(&mut self) {
@@ -266,7 +307,10 @@ impl Lexer<'_> {
         commands::finish(self, command);
         if let Some(frame) = self.frames.last_mut() {
             let current = std::mem::take(&mut frame.current);
+            let names = std::mem::take(&mut frame.names);
+            self.lexed.flows.pipe(&current, &names);
             frame.earlier.extend(current);
+            frame.all_names.extend(names);
         }
     }
 
@@ -275,6 +319,8 @@ impl Lexer<'_> {
         if let Some(frame) = self.frames.last_mut() {
             frame.earlier.clear();
             frame.current.clear();
+            let names = std::mem::take(&mut frame.names);
+            frame.all_names.extend(names);
         }
     }
 
@@ -291,6 +337,8 @@ impl Lexer<'_> {
         if let (Some(inner), Some(outer)) = (self.frames.pop(), self.frames.last_mut()) {
             outer.current.extend(&inner.all);
             outer.all.extend(inner.all);
+            outer.names.extend(inner.all_names);
+            outer.names.extend(inner.names);
         }
     }
 
@@ -302,10 +350,13 @@ impl Lexer<'_> {
         self.at += 1;
         if self.eat(")") {
             // The definition of a function: what follows is a new command.
-            if let Some(name) = command.words.first().and_then(Word::literal) {
-                self.lexed.flows.functions.insert(name);
+            match command.words.first().and_then(Word::literal) {
+                Some(name) => {
+                    self.lexed.flows.functions.insert(name);
+                    *command = commands::Command::default();
+                }
+                None => commands::finish(self, command),
             }
-            *command = commands::Command::default();
             return;
         }
         self.open();
@@ -412,6 +463,7 @@ impl Lexer<'_> {
         loop {
             self.space();
             if self.peek().is_none() {
+                self.is_unclosed = true;
                 break;
             }
             self.eat("(");
@@ -486,7 +538,10 @@ impl Lexer<'_> {
         let mut words: Vec<Word> = Vec::new();
         loop {
             match self.peek() {
-                None => break,
+                None => {
+                    self.is_unclosed = true;
+                    break;
+                }
                 Some(Unit::Char(' ' | '\t' | '\n' | '(' | ')' | '<' | '>' | '&' | '|' | ';')) => self.at += 1,
                 Some(_) => {
                     let word = self.word();
@@ -514,6 +569,7 @@ impl Lexer<'_> {
         if is_input && self.eat("<<") {
             self.blanks();
             let word = self.word();
+            self.lexed.flows.pipe(&word.all_holes(), &word.names);
             command.here_strings.push(word);
             return;
         }
@@ -530,7 +586,11 @@ impl Lexer<'_> {
                     hint,
                 );
             }
-            let delimiter = word.literal().unwrap_or_default();
+            let delimiter = word.literal().unwrap_or_else(|| {
+                self.is_lost = true;
+                String::new()
+            });
+            self.is_lost |= word.all_holes().is_empty() && !word.names.is_empty();
             self.pending.push(HereDocument { delimiter, quoted: word.quoted, strip_tabs, reader: None });
             return;
         }
@@ -598,6 +658,7 @@ impl Lexer<'_> {
         }
         // The body is read by itself: quotes and parentheses in it do not reach beyond its end.
         let (whole, at) = (self.units, self.at);
+        let (holes, names) = (self.lexed.contexts.len(), self.expanded.len());
         self.units = body;
         self.at = 0;
         while let Some(unit) = self.peek() {
@@ -614,6 +675,9 @@ impl Lexer<'_> {
         }
         self.units = whole;
         self.at = at;
+        let holes = self.holes_since(holes);
+        let names: Vec<String> = self.expanded[names..].to_vec();
+        self.lexed.flows.pipe(&holes, &names);
     }
 
     // Words.
@@ -672,11 +736,11 @@ impl Lexer<'_> {
                     self.double(&mut word);
                 }
                 Unit::Char('\\') => {
-                    self.at += 1;
-                    if self.peek_char(0) == Some('\n') {
-                        self.at += 1;
+                    if self.peek_char(1) == Some('\n') {
+                        self.continued();
                         continue;
                     }
+                    self.at += 1;
                     word.quoted = true;
                     if let Some(Unit::Char(character)) = self.peek() {
                         word.units.push(Unit::Char(character));
@@ -769,6 +833,7 @@ impl Lexer<'_> {
             }
             word.units.push(unit);
         }
+        self.is_unclosed = true;
     }
 
     fn double(&mut self, word: &mut Word) {
@@ -801,6 +866,7 @@ impl Lexer<'_> {
                 _ => word.units.push(unit),
             }
         }
+        self.is_unclosed = true;
     }
 
     /// What follows a backslash.
@@ -825,6 +891,7 @@ impl Lexer<'_> {
                 _ => {}
             }
         }
+        self.is_unclosed = true;
     }
 
     /// A `$` outside of quotes: there `$'...'` and `$"..."` begin quotes.
@@ -854,6 +921,10 @@ impl Lexer<'_> {
             // dash reads `$` and then `'...'`; bash as `sh` reads escapes.
             let before = self.lexed.contexts.len();
             self.single(word, Context::Single);
+            // `$'\''` ends in another place for bash as `sh` than for dash.
+            if let Some(Unit::Char('\\')) = self.at.checked_sub(2).and_then(|at| self.units.get(at)) {
+                self.is_lost = true;
+            }
             for hole in self.holes_since(before) {
                 let hint = "write `'...'`, or use bash: `shell: {interpreter: bash, script: ...}`";
                 self.refuse(hole, "shell-dollar-quote", "shells differ in how they read `$'...'`", hint);
@@ -872,6 +943,7 @@ impl Lexer<'_> {
                 _ => word.units.push(unit),
             }
         }
+        self.is_unclosed = true;
     }
 
     /// What follows a `$` that begins an expansion.
@@ -909,9 +981,17 @@ impl Lexer<'_> {
             }
             Some(Unit::Char(character @ ('@' | '*' | '#' | '?' | '-' | '$' | '!' | '0'..='9'))) => {
                 self.at += 1;
-                if matches!(character, '@' | '*' | '1'..='9') {
-                    self.expanded.push(Flows::ARGUMENTS.to_owned());
-                }
+                let name = match character {
+                    '1' => Flows::FIRST_ARGUMENT,
+                    '2'..='9' => Flows::ARGUMENTS,
+                    '@' | '*' => Flows::ALL_ARGUMENTS,
+                    _ => return Unit::Opaque,
+                };
+                self.expanded.push(name.to_owned());
+            }
+            Some(Unit::Char('\\')) if self.peek_char(1) == Some('\n') => {
+                self.is_lost = true;
+                return Unit::Char('$');
             }
             _ => return Unit::Char('$'),
         }
@@ -925,10 +1005,14 @@ impl Lexer<'_> {
         let expanded = self.expanded.len();
         let mut nested = 0_usize;
         let mut unused = Word::default();
+        let mut ended = false;
         while let Some(unit) = self.peek() {
             self.at += 1;
             match unit {
-                Unit::Char('}') if nested == 0 => break,
+                Unit::Char('}') if nested == 0 => {
+                    ended = true;
+                    break;
+                }
                 Unit::Char('}') => nested -= 1,
                 Unit::Char('{') => nested += 1,
                 Unit::Char('\\') => self.escaped(),
@@ -949,7 +1033,8 @@ impl Lexer<'_> {
                 Unit::Hole(_) | Unit::Opaque => ' ',
             })
             .collect();
-        self.parameter_names(text.trim_end_matches('}'), expanded);
+        self.is_unclosed |= !ended;
+        self.parameter_names(text.strip_suffix('}').unwrap_or(&text), expanded);
         for hole in self.holes_since(before) {
             let hint = "use a filter (`default`, `replace`, `trim`), or put the value into a variable first: `x={{ ... }}`";
             self.refuse(hole, "shell-parameter-expansion", "a value cannot stand inside `${...}`", hint);
@@ -962,15 +1047,25 @@ impl Lexer<'_> {
         let length = plain.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
         let (name, rest) = plain.split_at(length);
         let name = match name.bytes().next() {
+            Some(b'1') if name == "1" => Flows::FIRST_ARGUMENT,
             Some(b'0'..=b'9') => Flows::ARGUMENTS,
-            None if plain.starts_with(['@', '*']) => Flows::ARGUMENTS,
+            None if plain.starts_with(['@', '*']) => Flows::ALL_ARGUMENTS,
             _ => name,
         };
         let is_evaluated = match rest.as_bytes() {
             [b'[', ..] => true,
             [b':', next, ..] => !matches!(next, b'-' | b'=' | b'?' | b'+'),
+            // `${name@P}` expands what the variable holds as a prompt, substitutions too.
+            [b'@', b'P', ..] => true,
             _ => false,
         };
+        if rest.starts_with('=') || rest.starts_with(":=") {
+            let inside: Vec<String> = self.expanded[expanded..].to_vec();
+            self.lexed.flows.assign_names(name, &inside);
+        }
+        if rest.starts_with("@P") {
+            self.lexed.flows.evaluated.insert(name.to_owned());
+        }
         if is_evaluated {
             let inside: Vec<String> = self.expanded[expanded..].to_vec();
             self.lexed.flows.evaluated.extend(inside);
@@ -1022,12 +1117,11 @@ impl Lexer<'_> {
                 Unit::Char('$') => {
                     self.dollar();
                 }
-                Unit::Hole(hole) => {
-                    self.place(hole, Context::Arithmetic);
-                }
+                Unit::Hole(hole) => self.place(hole, Context::Arithmetic),
                 _ => {}
             }
         }
+        self.is_unclosed = true;
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn link(
     let contexts: BTreeMap<usize, Context> = lexed.contexts.iter().copied().collect();
     let alone: BTreeSet<usize> = lexed.alone.iter().copied().collect();
     let mut integers: BTreeSet<usize> = lexed.integers.iter().copied().collect();
-    integers.extend(lexed.flows.resolve().0);
+    integers.extend(lexed.flows.evaluated_holes());
 
     let mut texts: Vec<Vec<String>> = Vec::with_capacity(holes.len());
     for (number, hole) in holes.iter().enumerate() {

@@ -21,11 +21,12 @@ use super::parsed::{Ending, Leaf};
 use super::problem::{Problem, RenderError};
 use super::reference::Reference;
 use super::scope::Scope;
+use flows::Arrival;
 use lexer::{Lexed, lex};
 use units::{Refusal, Unit};
 
 pub use argv::{ArgvReading, ReadAsCode};
-pub use programs::{interpreter_in, is_interpreter};
+pub use programs::{interpreter_in, is_interpreter, is_special_variable};
 
 /// Which shell reads a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -176,14 +177,30 @@ impl ShellTemplate {
 /// Every refusal, also those of values that reach a bad place by a variable.
 fn refusals(lexed: &Lexed, quoting: &dyn Fn(usize) -> usize) -> Vec<Refusal> {
     let mut refusals = lexed.refusals.clone();
-    for (hole, variable, program) in lexed.flows.resolve().1 {
-        let is_quoted = program.language == programs::Language::Shell && quoting(hole) > 0;
-        if !is_quoted && !refusals.iter().any(|known| known.hole == hole) {
-            let code = "shell-read-again";
-            let message =
-                format!("this flows through `${variable}` into `{}`, as code", program.first_name());
-            let hint = "pass it as an argument or by `env:`, and read it there as data".to_owned();
-            refusals.push(Refusal { hole, code, message, hint });
+    for (hole, variable, arrival) in lexed.flows.arrivals() {
+        let (code, message, hint) = match arrival {
+            Arrival::Evaluated => continue,
+            Arrival::Code(program) if program.language == programs::Language::Shell && quoting(hole) > 0 => {
+                continue;
+            }
+            Arrival::Code(program) => (
+                "shell-read-again",
+                format!("this flows through `${variable}` into `{}`, as code", program.first_name()),
+                "pass it as an argument or by `env:`, and read it there as data",
+            ),
+            Arrival::Command => (
+                "shell-command-position",
+                format!("this flows through `${variable}` to where a command is named"),
+                "write the command into the script; `| raw` takes the author's own text as script",
+            ),
+            Arrival::Special => (
+                "shell-special-variable",
+                format!("`{variable}` makes shells or programs run something"),
+                "take another variable",
+            ),
+        };
+        if !refusals.iter().any(|known| known.hole == hole) {
+            refusals.push(Refusal { hole, code, message, hint: hint.to_owned() });
         }
     }
     refusals

@@ -66,9 +66,9 @@ const fn program(
 
 #[rustfmt::skip]
 static PROGRAMS: &[Program] = &[
-    program(&["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "rbash", "fish", "busybox"], Shell, OptionOrFile, ("c", &["command"], "oO"), true),
+    program(&["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "rbash", "fish"], Shell, OptionOrFile, ("c", &["command"], "oO"), true),
     program(&["csh", "tcsh", "nu", "pwsh", "powershell", "xonsh"], Other, OptionOrFile, ("c", &["command", "Command"], ""), true),
-    program(&["eval", "watch", "trap", "alias"], Shell, Everything, ("", &[], ""), false),
+    program(&["eval", "watch", "trap", "alias", "compgen", "complete"], Shell, Everything, ("", &[], ""), false),
     program(&["parallel", "make", "gmake", "entr", "tmux", "screen", "expect", "ansible", "salt", "pdsh", "clush", "iex", "vim", "vi", "nvim", "ex", "ed", "emacs", "gdb", "m4", "tclsh"], Other, Everything, ("", &[], ""), true),
     program(&["ssh", "autossh", "slogin", "rsh", "mosh", "dbclient"], Shell, AfterOperand, ("", &[], "BbcDEeFIiJLlmOopQRSWw"), true),
     program(&["su", "runuser", "script", "sg", "newgrp"], Shell, AfterOption, ("c", &["command", "session-command"], "gGsw"), true),
@@ -94,7 +94,7 @@ static PROGRAMS: &[Program] = &[
 
 #[rustfmt::skip]
 static WRAPPERS: &[Wrapper] = &[
-    Wrapper { names: &["exec", "command", "builtin", "nohup", "setsid", "coproc", "catchsegv", "fakeroot"], valued: "a", operands: 0 },
+    Wrapper { names: &["exec", "command", "builtin", "nohup", "setsid", "coproc", "catchsegv", "fakeroot", "busybox", "toybox"], valued: "a", operands: 0 },
     Wrapper { names: &["sudo"], valued: "ughpCrtTUDR", operands: 0 },
     Wrapper { names: &["doas"], valued: "uC", operands: 0 },
     Wrapper { names: &["env"], valued: "uCa", operands: 0 },
@@ -111,6 +111,61 @@ static WRAPPERS: &[Wrapper] = &[
     Wrapper { names: &["xargs", "gxargs"], valued: "aEdILnPs", operands: 0 },
     Wrapper { names: &["systemd-run", "systemd-inhibit", "unshare", "nsenter", "setpriv", "prlimit", "runcon", "cgexec", "ip", "firejail", "bwrap", "proot", "caffeinate", "chpst", "softlimit", "setuidgid", "s6-setuidgid", "gosu", "su-exec", "start-stop-daemon", "cronic", "chronic", "ts", "unbuffer", "faketime", "dbus-run-session", "xvfb-run", "docker", "podman", "nerdctl", "crictl", "kubectl", "oc", "k3s", "microk8s", "lxc", "lxc-attach", "incus", "machinectl", "nomad", "vagrant", "multipass", "wsl", "find", "fd", "git", "npx", "poetry", "pipx", "uv", "rsync", "tar", "gcloud", "aws", "az", "flatpak", "distrobox", "toolbox"], valued: "*", operands: usize::MAX },
 ];
+
+/// Variables that make shells and programs run something, or find other programs.
+const SPECIAL_VARIABLES: &[&str] = &[
+    "PATH",
+    "ENV",
+    "BASH_ENV",
+    "IFS",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "PS0",
+    "PS1",
+    "PS2",
+    "PS3",
+    "PS4",
+    "PROMPT_COMMAND",
+    "SHELL",
+    "EDITOR",
+    "VISUAL",
+    "PAGER",
+    "MANPAGER",
+    "BROWSER",
+    "LESSOPEN",
+    "LESSCLOSE",
+    "MAKEFLAGS",
+    "MAKEFILES",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "RUBYOPT",
+    "RUBYLIB",
+    "JAVA_TOOL_OPTIONS",
+    "_JAVA_OPTIONS",
+    "GCONV_PATH",
+    "RSYNC_RSH",
+    "CVS_RSH",
+    "SUDO_ASKPASS",
+    "SSH_ASKPASS",
+    "TAR_OPTIONS",
+    "AWKPATH",
+    "CDPATH",
+];
+const SPECIAL_PREFIXES: &[&str] =
+    &["LD_", "DYLD_", "BASH_FUNC_", "PYTHON", "PERL5", "GIT_", "LUA_", "PHP_INI", "AMFLOW_"];
+
+/// Tells whether a variable of this name makes a shell or a program run something: `PATH`, `LD_PRELOAD`, `BASH_ENV`, `PS4` ...
+///
+/// Text from strangers must never be in such a variable, neither in a script nor in a step's `env:`.
+///
+/// ```
+/// use amflow::template::is_special_variable;
+/// assert!(is_special_variable("LD_PRELOAD") && is_special_variable("PATH"));
+/// assert!(!is_special_variable("MOUNTPOINT"));
+/// ```
+pub fn is_special_variable(name: &str) -> bool {
+    SPECIAL_VARIABLES.contains(&name) || SPECIAL_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
 
 /// Returns the program of the table that a command names.
 pub(super) fn program_named(command: &str) -> Option<&'static Program> {
