@@ -18,3 +18,4 @@ mod perform_net;
 mod playbooks;
 mod raised;
 mod scenarios;
+mod template_docs;
