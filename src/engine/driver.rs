@@ -124,11 +124,11 @@ impl Work<'_> {
         }
         let mut stop = engine.stop.clone();
         let mut slot = None;
-        self.hear_stop(&stop.asked());
+        self.hear_stop(stop.asked());
         loop {
             if slot.is_none() {
                 slot = engine.slots.clone().acquire_owned().await.ok();
-                self.hear_stop(&stop.asked());
+                self.hear_stop(stop.asked());
             }
             while let Ok(heard) = hear.try_recv() {
                 self.hear(heard)?;
@@ -169,7 +169,7 @@ impl Work<'_> {
                 }
                 Some(heard) = hear.recv() => self.hear(heard)?,
                 () = until(engine, wake) => {}
-                () = stop.changed() => self.hear_stop(&stop.asked()),
+                () = stop.changed() => self.hear_stop(stop.asked()),
             }
         }
     }
@@ -204,10 +204,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn hear_stop(&mut self, asked: &Option<String>) {
+    fn hear_stop(&mut self, asked: Option<String>) {
         if let Some(by) = asked {
-            let kind = SignalKind::Cancel { by: by.clone() };
-            self.machine.signal(Signal { id: format!("stop:{}:{}", self.engine.owner.pid, by), kind });
+            let id = format!("stop:{}:{by}", self.engine.owner.pid);
+            self.machine.signal(Signal { id, kind: SignalKind::Cancel { by } });
         }
     }
 

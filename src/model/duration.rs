@@ -55,6 +55,10 @@ pub struct DurationRange {
 /// Reads a duration such as `90s`, `1h30m`, `2d`, `500ms` or `0`.
 ///
 /// As in Prometheus: whole numbers, units `y w d h m s ms` from large to small, each at most once; a year has 365 days.
+///
+/// # Errors
+///
+/// When the text is no duration as Prometheus writes it.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let bad = |range: Range<usize>, message: String, hint: Option<&str>| {
         Err(DurationError { message, range, hint: hint.map(str::to_owned) })
@@ -134,6 +138,10 @@ pub fn format_duration(duration: Duration) -> String {
 }
 
 /// Reads a range such as `5s..1m`; a single duration is a range of that length only.
+///
+/// # Errors
+///
+/// When the text is no duration, and no range of two of them, the smaller one first.
 pub fn parse_duration_range(text: &str) -> Result<DurationRange, DurationError> {
     let Some(dots) = text.find("..") else {
         let both = parse_trimmed(text, 0..text.len())?;
@@ -154,6 +162,10 @@ pub fn parse_duration_range(text: &str) -> Result<DurationRange, DurationError> 
 }
 
 /// Reads a rate such as `3 in 24h`.
+///
+/// # Errors
+///
+/// When the text is not a count, `in`, and a duration.
 pub fn parse_rate(text: &str) -> Result<Rate, DurationError> {
     let hint = || Some("write it as `3 in 24h`".to_owned());
     let bad = |range, message| Err(DurationError { message, range, hint: hint() });
@@ -239,11 +251,19 @@ pub mod as_text {
     use super::{Deserialize, Deserializer, Duration, Serializer, format_duration, parse_duration};
 
     /// Writes a duration as text.
+    ///
+    /// # Errors
+    ///
+    /// The serializer's.
     pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&format_duration(*duration))
     }
 
     /// Reads a duration from text.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no duration.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         parse_duration(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }

@@ -87,6 +87,10 @@ impl FromStr for RunId {
 
 impl PlaybookName {
     /// Checks a playbook's name.
+    ///
+    /// # Errors
+    ///
+    /// When a character is not allowed, or the name is too long.
     pub fn new(name: impl Into<String>) -> Result<Self, BadId> {
         let name = name.into();
         let bad = |problem: String, hint| {
@@ -118,6 +122,10 @@ impl PlaybookName {
 
 impl StepId {
     /// Checks a step's id.
+    ///
+    /// # Errors
+    ///
+    /// When a character is not allowed, or the id is too long.
     pub fn new(id: impl Into<String>) -> Result<Self, BadId> {
         let id = id.into();
         let bad = |problem: String, hint| Err(BadId { text: id.clone(), what: "a step's id", problem, hint });

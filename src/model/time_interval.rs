@@ -119,6 +119,10 @@ struct Range {
 
 impl TimeInterval {
     /// Checks all values; every mistake is reported. Time zones are those of the system.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the specification.
     pub fn compile(spec: &TimeIntervalSpec) -> Result<Self, Vec<TimeIntervalError>> {
         let mut checker = Checker { errors: Vec::new() };
         if spec.name.is_empty() {

@@ -156,13 +156,12 @@ impl Machine {
             Ok(Move::Do { effect, .. }) => PlannedMove::Effect(Box::new(effect)),
             Ok(Move::Hold { hold, .. }) => PlannedMove::Hold(Box::new(hold)),
             Ok(Move::Park { .. }) => PlannedMove::Wait,
-            Ok(Move::Release { .. }) => PlannedMove::Glue,
             Ok(Move::Done { outcome: Outcome::Failed { message, reason, .. }, .. })
                 if reason != FailureReason::Fail && reason != FailureReason::Assertion =>
             {
                 PlannedMove::Fails(message)
             }
-            Ok(Move::Done { .. }) => PlannedMove::Glue,
+            Ok(Move::Release { .. } | Move::Done { .. }) => PlannedMove::Glue,
             Err(error) if error.reason == FailureReason::Template => PlannedMove::NotYetKnown(error.message),
             Err(error) => PlannedMove::Fails(error.message),
         }

@@ -126,13 +126,13 @@ impl Machine {
         let mut failed = None;
         for (n, item) in items.iter().enumerate() {
             let turn = format!("{path}[{n}]");
-            let outcome = match self.run.nodes.get(&turn).and_then(|n| n.outcome.clone()) {
-                Some(outcome) => outcome,
-                None => {
-                    let mut inner = cx.clone();
-                    inner.items.push((turn.clone(), item.clone()));
-                    self.visit_turn(step, &turn, &inner)?
-                }
+            let known = self.run.nodes.get(&turn).and_then(|n| n.outcome.clone());
+            let outcome = if let Some(outcome) = known {
+                outcome
+            } else {
+                let mut inner = cx.clone();
+                inner.items.push((turn.clone(), item.clone()));
+                self.visit_turn(step, &turn, &inner)?
             };
             match outcome {
                 outcome if outcome.is_good() => {}

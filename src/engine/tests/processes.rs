@@ -90,7 +90,7 @@ async fn survivors_are_ended_before_the_journal_is_judged_and_what_was_under_way
     let mark = format!("{run}/a#1");
     let second = world.process(2, Scripted::new().with_survivors([mark.clone()]), |_| {});
     let resumed = second.engine.take(Take::Due, 10).await.unwrap();
-    assert_eq!(second.performer.searched(), [run.clone()]);
+    assert_eq!(second.performer.searched(), std::slice::from_ref(&run));
     assert!(resumed[0].orphaned && resumed[0].survivors == [mark.clone()] && second.done().is_empty());
     let ends = second.engine.complete(&library, None, &mut Vec::new(), resumed).await.unwrap();
     assert_eq!(words(&ends), ["failed"]);

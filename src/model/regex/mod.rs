@@ -57,6 +57,10 @@ enum Test {
 
 impl Pattern {
     /// Reads a pattern; `source` is what stands between the quotes of a matcher.
+    ///
+    /// # Errors
+    ///
+    /// When it is no regular expression of Go's RE2 syntax, or one that is too large.
     pub fn new(source: &str) -> Result<Self, RegexError> {
         if let Some(texts) = plain_alternatives(source) {
             let matches_empty = texts.iter().any(String::is_empty);

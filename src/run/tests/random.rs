@@ -115,7 +115,7 @@ fn in_order(sim: &Sim, steps: &[Step], prefix: &str) {
             match &step.body {
                 Body::Action(_) => {}
                 Body::Parallel(branches) => {
-                    branches.iter().for_each(|b| in_order(sim, std::slice::from_ref(b), &format!("{turn}/")))
+                    branches.iter().for_each(|b| in_order(sim, std::slice::from_ref(b), &format!("{turn}/")));
                 }
                 Body::Block(Block { steps, on_failure, finally, .. }) => {
                     in_order(sim, steps, &format!("{turn}/"));

@@ -188,7 +188,7 @@ fn after_the_end_is_settled_nothing_is_left_to_another_process() {
     let mut sim = Sim::new(&playbook(
         "steps: [{id: a, exec: [a]}]\nfinally: [{id: w, wait: 20s}, {id: z, exec: [z]}]\n",
     ));
-    sim.run_while(|sim| sim.machine.run.nodes.get("finally/w").is_none());
+    sim.run_while(|sim| !sim.machine.run.nodes.contains_key("finally/w"));
     sim.turn();
     assert!(matches!(&sim.last, Some((Some(_), None))), "{:?}", sim.last);
     sim.run();
@@ -261,7 +261,7 @@ fn when_nobody_can_say_the_look_is_repeated_and_then_the_step_fails() {
             seen: [].into(),
         }],
     }));
-    let sim = run(TWO, &[("recheck", &[silent.clone()])]);
+    let sim = run(TWO, &[("recheck", std::slice::from_ref(&silent))]);
     assert_eq!(sim.effects(), ["on_failure/f", "finally/z"]);
     assert_eq!(sim.end(), "failed: a: cannot tell whether the alert is still there: p: refused");
     assert_eq!((looks(&sim), sim.now), (5, at(95)));

@@ -119,7 +119,6 @@ async fn settles(store: Arc<dyn Store>) {
     let lease = lease_of(admit_one(&store, first, 0).await);
     let changes = vec![
         GateChange { key: gate_keys::targets(PLAYBOOK), change: Change::Leave { holder: target } },
-        GateChange { key: cooldown.clone(), change: Change::Leave { holder: "r1".to_owned() } },
         GateChange { key: cooldown, change: Change::Ended },
     ];
     ok(store.append(lease, vec![finished(RunStatus::Succeeded, "")], changes, at(100)).await);
