@@ -33,11 +33,17 @@ pub async fn from_poll(
     let mut listed = listed.into_inner().unwrap_or_default();
     listed.sort_unstable();
     listed.dedup();
+    let mut warnings = answer.warnings;
+    for peer in &answer.peers {
+        if let PeerResult::Failed(error) = &peer.result {
+            warnings.push(format!("one of {} Alertmanagers did not answer: {error}", answer.peers.len()));
+        }
+    }
     let source = cluster.urls().collect::<Vec<_>>().join(", ");
     Ok(Intake {
         read: listed.len() as u64,
         bad: bad_alerts(&source, answer.bad.iter().map(ToString::to_string), answer.bad_count),
-        warnings: answer.warnings,
+        warnings,
         alerts: answer.alerts,
         origin: match cluster.dialect() {
             Dialect::Alertmanager => Origin::Alertmanager,

@@ -1,5 +1,6 @@
 //! The main job through the real program against a real Alertmanager, one theme a file.
 
+mod access;
 mod bad_input;
 mod failures;
 mod kills;
