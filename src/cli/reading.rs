@@ -1,7 +1,5 @@
 //! [`Reading`]: settings, playbooks and alerts, as `run` and `plan` need them.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 use super::args::{AlertmanagerArgs, PlaybookArgs, RunningArgs, SourceArgs, StoreArgs};
@@ -12,9 +10,8 @@ use crate::client::HttpClient;
 use crate::config::{ConfigError, Overrides, Settings};
 use crate::engine::Delivery;
 use crate::model::payload::RawAlert;
-use crate::model::{Alert, Matcher, MatcherSyntax, parse_list};
-use crate::playbook::{Library, Playbook, parse_files};
-use crate::run::{Seen, Skip, Verdict, judge};
+use crate::model::{Matcher, MatcherSyntax, parse_list};
+use crate::playbook::{Library, parse_files};
 use crate::source::{
     Intake, Keep, Source, SourceError, choose, from_file, from_poll, from_stdin, from_url, look_at_stdin,
     passed_over, stdin_has_bytes,
@@ -41,25 +38,6 @@ impl Reading {
     /// Returns the exit code that reading alone gives: 1 when one alert among good ones was bad.
     pub(super) fn exit(&self) -> Exit {
         if self.bad.is_empty() { Exit::Done } else { Exit::Failed }
-    }
-
-    /// Returns every pair of alert and playbook whose matchers do not hold, with the first that does not.
-    pub(super) fn unmatched(&self) -> impl Iterator<Item = (&Alert, &Arc<Playbook>, Skip)> {
-        let env = std::collections::BTreeMap::new();
-        let pairs =
-            self.delivery.alerts.iter().flat_map(|a| self.library.playbooks().iter().map(move |p| (a, p)));
-        pairs
-            .filter_map(|(alert, playbook)| {
-                let seen = Seen { starts_at: alert.starts_at, claimed_by: None, env: &env };
-                match judge(playbook, alert, seen, self.delivery.at) {
-                    Verdict::Skip(skip @ (Skip::NotMatched { .. } | Skip::OwnAlert)) => {
-                        Some((alert, playbook, skip))
-                    }
-                    _ => None,
-                }
-            })
-            .collect::<Vec<_>>()
-            .into_iter()
     }
 }
 

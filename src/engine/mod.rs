@@ -8,6 +8,7 @@ mod by_hand;
 mod driver;
 mod heart;
 mod keep;
+mod look_ahead;
 mod options;
 mod pool;
 mod ports;

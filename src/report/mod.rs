@@ -8,7 +8,7 @@ mod story;
 pub use effect::{effect_details, effect_line, hold_line};
 pub use lines::{event_line, said_line, short_id};
 pub use record::{
-    LaterRecord, OUTPUT_VERSION, PlanRecord, RunRecord, RunReport, SkipRecord, StepRecord, plan_record,
-    run_record, step_records,
+    GoOnRecord, LaterRecord, OUTPUT_VERSION, PlanRecord, RunRecord, RunReport, SkipRecord, StepRecord,
+    plan_record, run_record, step_records,
 };
 pub use story::story;

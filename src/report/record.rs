@@ -8,8 +8,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::engine::{Offer, OfferAnswer, RunEnd, RunEndKind, RunHeader};
-use crate::run::{Planned, PlannedMove, RunStatus};
+use super::effect::without_password;
+use crate::engine::{Offer, OfferAnswer, RunEnd, RunEndKind, RunHeader, RunSummary};
+use crate::run::{PlannedMove, PlannedPart, RunStatus, Unmatched};
+use crate::step::Effect;
 
 /// The version of every record: fields are only ever added within one.
 pub const OUTPUT_VERSION: u32 = 1;
@@ -112,6 +114,29 @@ pub struct PlanRecord {
     pub steps: Vec<StepRecord>,
 }
 
+/// A run that the next `run --poll` would go on with.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GoOnRecord {
+    /// Always `go_on`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The run's id.
+    pub run: String,
+    /// The playbook.
+    pub playbook: String,
+    /// `firing` or `resolved`.
+    pub trigger: String,
+    /// The target.
+    pub target: String,
+    /// `queued`, `running` or `waiting`.
+    pub status: String,
+    /// What it waits for; empty when nobody said.
+    pub reason: String,
+    /// When it goes on by itself, RFC 3339; absent: not by time alone, or at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<String>,
+}
+
 /// One step of a plan.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct StepRecord {
@@ -119,7 +144,8 @@ pub struct StepRecord {
     pub part: &'static str,
     /// Its path.
     pub path: String,
-    /// `effect`, `hold`, `wait`, `glue`, `block`, `parallel`, `not_yet_known`, `fails`, `skipped`.
+    /// `effect`, `hold`, `wait`, `glue`, `block`, `parallel`, `not_yet_known`, `fails`, `skipped`; `did`: it was
+    /// done for this plan (`--run-read-only`).
     pub does: &'static str,
     /// In words.
     pub summary: String,
@@ -129,6 +155,9 @@ pub struct StepRecord {
     /// The effect; secrets by name.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub effect: Value,
+    /// What it gave, when it was done for this plan.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub output: Value,
 }
 
 /// Makes the record of a run's end.
@@ -194,6 +223,33 @@ impl SkipRecord {
             detail: skip.to_string(),
         })
     }
+
+    /// Makes the record of an alert that a playbook does not match.
+    pub fn of_unmatched(pair: &Unmatched<'_>) -> SkipRecord {
+        SkipRecord {
+            kind: "skip",
+            playbook: pair.playbook.name.to_string(),
+            target: pair.alert.labels.to_string(),
+            reason: pair.skip.word().to_owned(),
+            detail: pair.skip.to_string(),
+        }
+    }
+}
+
+impl GoOnRecord {
+    /// Makes the record of an unfinished run.
+    pub fn of(run: &RunSummary) -> GoOnRecord {
+        GoOnRecord {
+            kind: "go_on",
+            run: run.header.run.clone(),
+            playbook: run.header.playbook.clone(),
+            trigger: run.header.trigger.as_str().to_owned(),
+            target: run.header.target.clone(),
+            status: run.status.as_str().to_owned(),
+            reason: run.reason.clone(),
+            due: run.due.map(|due| due.to_string()),
+        }
+    }
 }
 
 /// Makes the record of a run that would start.
@@ -209,23 +265,59 @@ pub fn plan_record(offer: &Offer, header: &RunHeader, steps: Vec<StepRecord>) ->
 }
 
 /// Makes the records of planned steps.
-pub fn step_records(parts: &[(&'static str, Vec<Planned>)]) -> Vec<StepRecord> {
-    let record = |part: &'static str, planned: &Planned| {
-        let (does, effect, summary) = match &planned.does {
-            PlannedMove::Effect(effect) => {
-                ("effect", serde_json::to_value(effect).unwrap_or(Value::Null), super::effect_line(effect))
+pub fn step_records(parts: &[PlannedPart]) -> Vec<StepRecord> {
+    let mut records = Vec::new();
+    for (part, steps) in parts {
+        for planned in steps {
+            let mut record = StepRecord {
+                part,
+                path: planned.path.clone(),
+                does: "glue",
+                summary: planned.summary.clone(),
+                when: planned.when.clone(),
+                effect: Value::Null,
+                output: Value::Null,
+            };
+            match &planned.does {
+                PlannedMove::Effect(effect) => {
+                    record.does = "effect";
+                    record.summary = super::effect_line(effect);
+                    record.effect = effect_value(effect);
+                }
+                PlannedMove::Hold(hold) => {
+                    record.does = "hold";
+                    record.summary = super::hold_line(hold);
+                    record.effect = serde_json::to_value(hold).unwrap_or_default();
+                }
+                PlannedMove::Wait => record.does = "wait",
+                PlannedMove::Glue => {}
+                PlannedMove::Did { outcome, output } => {
+                    record.does = "did";
+                    record.summary = format!("{}: {}", planned.summary, outcome.status());
+                    record.output = output.clone();
+                }
+                PlannedMove::Group(kind) => record.does = kind,
+                PlannedMove::NotYetKnown(why) => {
+                    record.does = "not_yet_known";
+                    record.summary.clone_from(why);
+                }
+                PlannedMove::Fails(why) => {
+                    record.does = "fails";
+                    record.summary.clone_from(why);
+                }
+                PlannedMove::Skipped => record.does = "skipped",
             }
-            PlannedMove::Hold(hold) => {
-                ("hold", serde_json::to_value(hold).unwrap_or(Value::Null), super::hold_line(hold))
-            }
-            PlannedMove::Wait => ("wait", Value::Null, planned.summary.clone()),
-            PlannedMove::Glue => ("glue", Value::Null, planned.summary.clone()),
-            PlannedMove::Group(kind) => (*kind, Value::Null, planned.summary.clone()),
-            PlannedMove::NotYetKnown(why) => ("not_yet_known", Value::Null, why.clone()),
-            PlannedMove::Fails(why) => ("fails", Value::Null, why.clone()),
-            PlannedMove::Skipped => ("skipped", Value::Null, planned.summary.clone()),
-        };
-        StepRecord { part, path: planned.path.clone(), does, summary, when: planned.when.clone(), effect }
-    };
-    parts.iter().flat_map(|(part, steps)| steps.iter().map(move |step| record(part, step))).collect()
+            records.push(record);
+        }
+    }
+    records
+}
+
+/// Returns an effect as it is journaled, without the password of an address.
+fn effect_value(effect: &Effect) -> Value {
+    let mut value = serde_json::to_value(effect).unwrap_or_default();
+    if let (Effect::Request(request), Some(url)) = (effect, value.get_mut("url")) {
+        *url = Value::String(without_password(&request.url).into_owned());
+    }
+    value
 }

@@ -105,14 +105,10 @@ pub struct Seen<'a> {
 
 /// Judges one alert for one playbook.
 pub fn judge(playbook: &Playbook, alert: &Alert, seen: Seen<'_>, now: Timestamp) -> Verdict {
-    if alert.is_own() {
-        return Verdict::Skip(Skip::OwnAlert);
+    if let Some(skip) = refused(playbook, alert) {
+        return Verdict::Skip(skip);
     }
     let trigger = &playbook.trigger;
-    if let Some(matcher) = first_failing(&trigger.matchers, &alert.labels) {
-        let value = alert.labels.get(matcher.name()).map(str::to_owned);
-        return Verdict::Skip(Skip::NotMatched { matcher: matcher.to_string(), value });
-    }
     let status = if alert.is_firing() { TriggerStatus::Firing } else { TriggerStatus::Resolved };
     if !trigger.statuses.contains(&status) {
         return Verdict::Skip(Skip::Status { is: status.as_str() });
@@ -136,6 +132,16 @@ pub fn judge(playbook: &Playbook, alert: &Alert, seen: Seen<'_>, now: Timestamp)
         return Verdict::Later(closed);
     }
     outside_intervals(playbook, now).map_or(Verdict::Start, Verdict::Later)
+}
+
+/// Returns why the labels of an alert keep it from a playbook, whatever else is so.
+pub(super) fn refused(playbook: &Playbook, alert: &Alert) -> Option<Skip> {
+    if alert.is_own() {
+        return Some(Skip::OwnAlert);
+    }
+    let matcher = first_failing(&playbook.trigger.matchers, &alert.labels)?;
+    let value = alert.labels.get(matcher.name()).map(str::to_owned);
+    Some(Skip::NotMatched { matcher: matcher.to_string(), value })
 }
 
 fn too_young(playbook: &Playbook, starts_at: Timestamp, now: Timestamp) -> Option<Closed> {

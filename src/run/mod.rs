@@ -6,6 +6,7 @@
 mod admit;
 mod backoff;
 mod event;
+mod explain;
 mod gate;
 mod limits;
 mod machine;
@@ -21,12 +22,13 @@ mod tests;
 pub use crate::playbook::TriggerStatus;
 pub use admit::{Group, Seen, Skip, Verdict, group, judge};
 pub use event::{RunEvent, RunStatus, Signal, SignalKind, Stamped, Started};
+pub use explain::{Unmatched, unmatched};
 pub use gate::{
     Change, Closed, GateAsk, GateChange, GateRule, GateState, LaterReason, Paused, decide, settle,
 };
 pub use limits::{GlobalLimits, asked as gates_asked, gate_keys, settled as gates_settled};
 pub use machine::{Machine, Next, Options, PendingCall, Waits};
 pub use mutes::{RAISED_LEASE, is_mute, is_raised};
-pub use preview::{Planned, PlannedMove};
+pub use preview::{Planned, PlannedMove, PlannedPart, next_to_read};
 pub use scope::{base_scope, fill_vars, key as concurrency_key};
 pub use state::{Attempt, Ending, HoldState, Node, Parked, Run};

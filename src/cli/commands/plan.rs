@@ -1,16 +1,19 @@
 //! `amflow plan`: what would run now, with its effects, and why the rest would not. Changes nothing.
 
 use clap::Args;
+use serde::Serialize;
 
 use crate::cli::args::{Format, OutputArgs, PlaybookArgs, SourceArgs, StoreArgs};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
-use crate::cli::reading::{self, Reading};
+use crate::cli::reading;
+use crate::cli::show::Show;
 use crate::cli::ui::Tone;
 use crate::cli::workbench::{self, Workbench};
-use crate::engine::{Offer, OfferAnswer, StartedRun};
-use crate::report::{LaterRecord, SkipRecord, effect_details, plan_record, step_records};
-use crate::run::{Machine, Options, Planned, PlannedMove, Run, Skip};
+use crate::engine::{Engine, Offer, OfferAnswer, RunSummary, StartedRun};
+use crate::playbook::Playbook;
+use crate::report::{GoOnRecord, LaterRecord, SkipRecord, effect_details, plan_record, step_records};
+use crate::run::{Closed, Planned, PlannedMove, PlannedPart, Skip, Unmatched, unmatched};
 use crate::store::Access;
 use crate::text::{escape_for_terminal, plural};
 
@@ -19,6 +22,7 @@ Examples:
   amflow plan                                   what would run for the alerts of the configured Alertmanager
   amtool alert query -o json | amflow plan      for exactly what is piped
   amflow plan --explain                         for every alert and playbook: why, or the first reason why not
+  amflow plan --run-read-only                   runs what changes nothing, to know what depends on it
   amflow plan -o ndjson | jq 'select(.type == \"start\")'
 
 Nothing is changed, nowhere. Secrets are named, never shown.";
@@ -30,6 +34,9 @@ pub struct PlanArgs {
     /// Say for every alert and every playbook why, or the first reason why not
     #[arg(long)]
     pub explain: bool,
+    /// Run the steps that say `read_only: true`, up to the first that changes something, to know what depends on them
+    #[arg(long)]
+    pub run_read_only: bool,
     /// Where playbooks are.
     #[command(flatten)]
     pub playbooks: PlaybookArgs,
@@ -52,40 +59,41 @@ pub(super) fn run(args: &PlanArgs, context: &Context) -> Result<Exit, CliError> 
         reading::read(context, &args.playbooks, &args.source, &args.store, None)?
     };
     let store = workbench::open_of(context, &reading.settings, Access::Read)?;
-    let bench = Workbench::new(context, &reading.settings, store, false)?;
+    let mut bench = Workbench::new(context, &reading.settings, store, false)?;
     let offers =
         context.block_on(bench.engine.preview(&reading.library, &reading.delivery))?.or_end(Exit::Unable)?;
     let unfinished =
         if reading.polled { context.block_on(bench.unfinished())?.or_end(Exit::Unable)? } else { Vec::new() };
-    match args.output.output {
-        Format::Text => {
-            for run in &unfinished {
-                context.ui.line(format_args!(
-                    "{} {} {}: {}",
-                    context.ui.paint(Tone::Doubtful, "would go on"),
-                    run.header.playbook,
-                    escape_for_terminal(&run.header.target),
-                    run.status.as_str()
-                ));
+    let mut print = Print { context, format: args.output.output, values: Vec::new() };
+    unfinished.iter().for_each(|run| print.go_on(run));
+    for offer in &offers {
+        match &offer.answer {
+            OfferAnswer::Started(started) => {
+                let parts = if args.run_read_only {
+                    look_ahead(context, &mut bench, offer, started)?
+                } else {
+                    Engine::plan(offer, started)
+                };
+                print.start(offer, started, &parts);
             }
-            offers.iter().for_each(|offer| text(context, offer));
-            if args.explain {
-                explain(context, &reading);
-            }
-        }
-        format => {
-            let values = records(&offers, &reading, args.explain);
-            match format {
-                Format::Json => context.ui.json(&values),
-                _ => values.iter().for_each(|value| context.ui.json_line(value)),
-            }
+            OfferAnswer::Later(closed) => print.later(offer, closed),
+            OfferAnswer::Skip(skip) => print.skip(offer, skip),
         }
     }
+    if args.explain {
+        unmatched(&reading.library, &reading.delivery.alerts).for_each(|pair| print.unmatched(&pair));
+    }
+    print.end();
     let starts = offers.iter().filter(|o| matches!(o.answer, OfferAnswer::Started(_))).count();
     let later = offers.iter().filter(|o| matches!(o.answer, OfferAnswer::Later(_))).count();
     let read = usize::try_from(reading.read).unwrap_or(usize::MAX);
+    let more = if unfinished.is_empty() {
+        String::new()
+    } else {
+        format!(", {} would go on", plural(unfinished.len(), "run"))
+    };
     context.ui.say(format_args!(
-        "{} read from {}: {} would start, {later} later",
+        "{} read from {}: {} would start, {later} later{more}",
         plural(read, "alert"),
         reading.delivery.source,
         plural(starts, "run"),
@@ -93,110 +101,167 @@ pub(super) fn run(args: &PlanArgs, context: &Context) -> Result<Exit, CliError> 
     let failed = offers
         .iter()
         .any(|o| matches!(&o.answer, OfferAnswer::Skip(Skip::WhenFailed { .. } | Skip::Missing { .. })));
-    Ok(if failed { Exit::Failed } else { Exit::Done }.worst(reading.exit()))
+    let exit = if failed { Exit::Failed } else { Exit::Done }.worst(reading.exit());
+    Ok(match bench.engine.stopped_by().as_deref() {
+        Some("SIGTERM") => Exit::Terminated,
+        Some(_) => Exit::Interrupted,
+        None => exit,
+    })
 }
 
-/// Returns what a started run would do.
-fn steps(offer: &Offer, started: &StartedRun) -> Vec<(&'static str, Vec<Planned>)> {
-    let Some(run) = Run::replay(&started.header.run, &started.journal) else { return Vec::new() };
-    Machine::new(run, offer.playbook.clone(), Options::default()).preview()
+/// Does what changes nothing, so that more is known; SIGINT and SIGTERM end it.
+fn look_ahead(
+    context: &Context,
+    bench: &mut Workbench,
+    offer: &Offer,
+    started: &StartedRun,
+) -> Result<Vec<PlannedPart>, CliError> {
+    let engine = bench.engine.clone();
+    let mut show = Show::new(&context.ui, Format::Text);
+    context.block_on(bench.attend(engine.look_ahead(offer, started), &mut show))
 }
 
-fn records(offers: &[Offer], reading: &Reading, explained: bool) -> Vec<serde_json::Value> {
-    let value =
-        |record: Result<serde_json::Value, serde_json::Error>| record.unwrap_or(serde_json::Value::Null);
-    let mut values = Vec::new();
-    for offer in offers {
-        values.push(match &offer.answer {
-            OfferAnswer::Started(started) => {
-                let steps = step_records(&steps(offer, started));
-                value(serde_json::to_value(plan_record(offer, &started.header, steps)))
-            }
-            OfferAnswer::Later(_) => value(serde_json::to_value(LaterRecord::of(offer))),
-            OfferAnswer::Skip(_) => value(serde_json::to_value(SkipRecord::of(offer))),
-        });
+/// Prints in one of the forms.
+struct Print<'c> {
+    context: &'c Context,
+    format: Format,
+    /// What is printed at the end, as one document.
+    values: Vec<serde_json::Value>,
+}
+
+impl Print<'_> {
+    fn go_on(&mut self, run: &RunSummary) {
+        let ui = &self.context.ui;
+        if self.format != Format::Text {
+            return self.record(&GoOnRecord::of(run));
+        }
+        let due = run.due.map_or_else(String::new, |due| format!(", due {}", due.strftime("%H:%M:%SZ")));
+        let reason = if run.reason.is_empty() { String::new() } else { format!(": {}", run.reason) };
+        ui.line(format_args!(
+            "{} {}  {}\n    {}{}{due}",
+            ui.paint(Tone::Doubtful, "would go on"),
+            ui.paint(Tone::Strong, &run.header.playbook),
+            escape_for_terminal(&run.header.target),
+            run.status.as_str(),
+            escape_for_terminal(&reason),
+        ));
     }
-    if explained {
-        for (alert, playbook, skip) in reading.unmatched() {
-            values.push(serde_json::json!({
-                "type": "skip",
-                "playbook": playbook.name.to_string(),
-                "target": alert.labels.to_string(),
-                "reason": skip.word(),
-                "detail": skip.to_string(),
-            }));
+
+    fn start(&mut self, offer: &Offer, started: &StartedRun, parts: &[PlannedPart]) {
+        if self.format != Format::Text {
+            return self.record(&plan_record(offer, &started.header, step_records(parts)));
+        }
+        let ui = &self.context.ui;
+        self.verdict(ui.paint(Tone::Good, "start"), &offer.playbook, &target(offer));
+        for (part, planned) in parts {
+            if *part != "steps" {
+                ui.line(format_args!("    {}", ui.paint(Tone::Faint, part)));
+            }
+            planned.iter().for_each(|step| planned_line(self.context, step));
         }
     }
-    values
+
+    fn later(&mut self, offer: &Offer, closed: &Closed) {
+        match LaterRecord::of(offer) {
+            Some(record) if self.format != Format::Text => self.record(&record),
+            _ => {
+                let ui = &self.context.ui;
+                self.verdict(ui.paint(Tone::Doubtful, "later"), &offer.playbook, &target(offer));
+                ui.line(format_args!("    {}", escape_for_terminal(&closed.detail)));
+            }
+        }
+    }
+
+    fn skip(&mut self, offer: &Offer, skip: &Skip) {
+        match SkipRecord::of(offer) {
+            Some(record) if self.format != Format::Text => self.record(&record),
+            _ => self.skipped(&offer.playbook, &target(offer), skip),
+        }
+    }
+
+    fn unmatched(&mut self, pair: &Unmatched<'_>) {
+        if self.format != Format::Text {
+            return self.record(&SkipRecord::of_unmatched(pair));
+        }
+        self.skipped(pair.playbook, &pair.alert.labels.to_string(), &pair.skip);
+    }
+
+    fn skipped(&self, playbook: &Playbook, target: &str, skip: &Skip) {
+        let ui = &self.context.ui;
+        self.verdict(ui.paint(Tone::Faint, "skip "), playbook, target);
+        ui.line(format_args!("    {}", escape_for_terminal(&skip.to_string())));
+    }
+
+    fn verdict(&self, word: String, playbook: &Playbook, target: &str) {
+        let ui = &self.context.ui;
+        let name = ui.paint(Tone::Strong, playbook.name.as_str());
+        ui.line(format_args!("{word} {name}  {}", escape_for_terminal(target)));
+    }
+
+    fn record(&mut self, record: &impl Serialize) {
+        match self.format {
+            Format::Json => self.values.push(serde_json::to_value(record).unwrap_or_default()),
+            Format::Ndjson | Format::Text => self.context.ui.json_line(record),
+        }
+    }
+
+    fn end(&self) {
+        if self.format == Format::Json {
+            self.context.ui.json(&self.values);
+        }
+    }
 }
 
-fn text(context: &Context, offer: &Offer) {
-    let ui = &context.ui;
-    let target = match offer.alerts.first() {
+fn target(offer: &Offer) -> String {
+    match offer.alerts.first() {
         Some(alert) if offer.group.labels.is_empty() => alert.labels.to_string(),
         _ => format!("{} of {{{}}}", plural(offer.alerts.len(), "alert"), offer.group.target),
-    };
-    let target = escape_for_terminal(&target).into_owned();
-    let name = ui.paint(Tone::Strong, offer.playbook.name.as_str());
-    match &offer.answer {
-        OfferAnswer::Started(started) => {
-            ui.line(format_args!("{} {name}  {target}", ui.paint(Tone::Good, "start")));
-            for (part, planned) in steps(offer, started) {
-                if part != "steps" {
-                    ui.line(format_args!("    {}", ui.paint(Tone::Faint, part)));
-                }
-                planned.iter().for_each(|step| planned_line(context, step));
-            }
-        }
-        OfferAnswer::Later(closed) => {
-            ui.line(format_args!(
-                "{} {name}  {target}\n    {}",
-                ui.paint(Tone::Doubtful, "later"),
-                closed.detail
-            ));
-        }
-        OfferAnswer::Skip(skip) => {
-            ui.line(format_args!("{}  {name}  {target}\n    {skip}", ui.paint(Tone::Faint, "skip")));
-        }
     }
 }
+
+/// Lines of an effect that are shown without `-v`.
+const DETAILS: usize = 20;
 
 fn planned_line(context: &Context, step: &Planned) {
     let ui = &context.ui;
     let indent = "  ".repeat(step.depth + 2);
+    let summary = escape_for_terminal(&step.summary);
     let says = match &step.does {
         PlannedMove::Effect(effect) => crate::report::effect_line(effect),
         PlannedMove::Hold(hold) => crate::report::hold_line(hold),
-        PlannedMove::Wait | PlannedMove::Glue => escape_for_terminal(&step.summary).into_owned(),
+        PlannedMove::Wait | PlannedMove::Glue => summary.into_owned(),
+        PlannedMove::Did { outcome, .. } => {
+            let tone = if outcome.is_good() { Tone::Good } else { Tone::Bad };
+            let reason = escape_for_terminal(&outcome.reason()).into_owned();
+            let reason = if reason.is_empty() { reason } else { format!(": {reason}") };
+            format!("{summary} {}", ui.paint(tone, &format!("(done: {}{reason})", outcome.status())))
+        }
         PlannedMove::Group(kind) => (*kind).to_owned(),
         PlannedMove::NotYetKnown(why) => {
-            format!(
-                "{} {}",
-                escape_for_terminal(&step.summary),
-                ui.paint(Tone::Faint, &format!("(not yet known: {why})"))
-            )
+            let why = escape_for_terminal(why);
+            format!("{summary} {}", ui.paint(Tone::Faint, &format!("(not yet known: {why})")))
         }
-        PlannedMove::Fails(why) => ui.paint(Tone::Bad, &format!("would fail: {why}")),
+        PlannedMove::Fails(why) => ui.paint(Tone::Bad, &format!("would fail: {}", escape_for_terminal(why))),
         PlannedMove::Skipped => ui.paint(Tone::Faint, "skipped: its `when` is false"),
     };
     ui.line(format_args!("{indent}{}: {says}", step.path));
     if let (Some(when), false) = (&step.when, matches!(step.does, PlannedMove::Skipped)) {
         ui.line(format_args!("{indent}  {}", ui.paint(Tone::Faint, &format!("when {when}"))));
     }
-    if ui.verbosity() > 0
-        && let PlannedMove::Effect(effect) = &step.does
-    {
-        effect_details(effect).iter().for_each(|line| ui.line(format_args!("{indent}  │ {line}")));
+    let details = match &step.does {
+        PlannedMove::Effect(effect) => effect_details(effect),
+        PlannedMove::Did { output, .. } => {
+            let stdout = output.get("stdout").and_then(serde_json::Value::as_str).unwrap_or_default();
+            stdout.lines().map(|line| escape_for_terminal(line).into_owned()).collect()
+        }
+        _ => Vec::new(),
+    };
+    let most = if ui.verbosity() > 0 { usize::MAX } else { DETAILS };
+    for line in details.iter().take(most) {
+        ui.line(format_args!("{indent}  │ {line}"));
     }
-}
-
-fn explain(context: &Context, reading: &Reading) {
-    for (alert, playbook, skip) in reading.unmatched() {
-        context.ui.line(format_args!(
-            "{}  {}  {}\n    {skip}",
-            context.ui.paint(Tone::Faint, "skip"),
-            playbook.name,
-            escape_for_terminal(&alert.labels.to_string()),
-        ));
+    let left = details.len().saturating_sub(most);
+    if left > 0 {
+        ui.line(format_args!("{indent}  │ ({} with -v)", plural(left, "more line")));
     }
 }
