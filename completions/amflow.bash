@@ -999,7 +999,7 @@ _amflow() {
             return 0
             ;;
         amflow__subcmd__plan)
-            opts="-p -o -q -v -h --explain --playbooks --from --poll --filter --alertmanager.url --http.config.file --store --output --config --quiet --verbose --help"
+            opts="-p -o -q -v -h --explain --run-read-only --playbooks --from --poll --filter --alertmanager.url --http.config.file --store --output --config --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

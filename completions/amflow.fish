@@ -76,6 +76,7 @@ json\t'One JSON document'
 ndjson\t'One JSON document a line, as things happen'"
 complete -c amflow -n "__fish_amflow_using_subcommand plan" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand plan" -l explain -d 'Say for every alert and every playbook why, or the first reason why not'
+complete -c amflow -n "__fish_amflow_using_subcommand plan" -l run-read-only -d 'Run the steps that say `read_only: true`, up to the first that changes something, to know what depends on them'
 complete -c amflow -n "__fish_amflow_using_subcommand plan" -l poll -d 'Ask Alertmanager for its alerts, whatever standard input is; a crontab needs this'
 complete -c amflow -n "__fish_amflow_using_subcommand plan" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand plan" -s v -l verbose -d 'Say more; may be repeated'

@@ -1,11 +1,7 @@
 //! Effects in words: one line for a plan, details below it. Everything is escaped for a terminal.
 
-use std::borrow::Cow;
-
-use url::Url;
-
 use crate::step::{CommandEffect, Effect, Hold, HoldAction, RequestBody, TextOrSecret};
-use crate::text::{escape_for_terminal, plural};
+use crate::text::{escape_for_terminal, plural, without_password};
 
 /// The longest line, in characters: a label's value may be as long as a book.
 const LONGEST: usize = 400;
@@ -95,15 +91,6 @@ pub fn effect_details(effect: &Effect) -> Vec<String> {
     lines.iter().map(|line| shown(line)).collect()
 }
 
-/// Returns an address without the password that stands in it.
-pub(super) fn without_password(address: &str) -> Cow<'_, str> {
-    let Ok(mut url) = Url::parse(address) else { return Cow::Borrowed(address) };
-    if url.password().is_none() || url.set_password(Some("redacted")).is_err() {
-        return Cow::Borrowed(address);
-    }
-    Cow::Owned(url.into())
-}
-
 /// Makes a line fit to be printed, with what is left out counted.
 fn shown(line: &str) -> String {
     match line.char_indices().nth(LONGEST) {
@@ -162,7 +149,7 @@ mod tests {
             (&["sh", "-c", "echo \"$1\"", "name", "x y"], "sh -c 'echo \"$1\"' name 'x y'"),
             (&["sh", "-c", "id"], "sh -c id"),
             (&["ssh", "--", "h", "rm", "-c", "it's"], r"ssh -- h rm -c 'it'\''s'"),
-            (&["a", "\u{1b}[31m", ""], "a '\\u{1b}[31m' ''"),
+            (&["a", "\u{1b}[31m", ""], "a '\\x1b[31m' ''"),
         ] {
             assert_eq!(effect_line(&command(argv)), line);
         }
@@ -172,7 +159,7 @@ mod tests {
     fn a_line_has_an_end() {
         let long = "x".repeat(100_000);
         let line = effect_line(&command(&["echo", &long]));
-        assert!(line.len() < 500 && line.ends_with("... (99605 more bytes)"), "{line}");
+        assert!(line.len() < 500 && line.ends_with("... (99605 bytes more)"), "{line}");
     }
 
     #[test]

@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::effect::without_password;
 use crate::engine::{Offer, OfferAnswer, RunEnd, RunEndKind, RunHeader, RunSummary};
 use crate::run::{PlannedMove, PlannedPart, RunStatus, Unmatched};
 use crate::step::Effect;
+use crate::text::without_password;
 
 /// The version of every record: fields are only ever added within one.
 pub const OUTPUT_VERSION: u32 = 1;

@@ -40,6 +40,8 @@ pub struct Machine {
     signals: Vec<Signal>,
     key: Option<KeyNews>,
     taken_over: Option<String>,
+    /// Nothing is done: what is not known yet is an error where it is read.
+    pub(super) previewing: bool,
 }
 
 /// What the world allows a run.
@@ -153,6 +155,7 @@ impl Machine {
             signals: Vec::new(),
             key: None,
             taken_over: None,
+            previewing: false,
         }
     }
 

@@ -97,12 +97,14 @@ impl Machine {
     /// `replies` are those that are known already, by the path of the step.
     pub fn preview(&mut self, replies: &BTreeMap<String, Reply>) -> Vec<PlannedPart> {
         let playbook = self.playbook.clone();
+        let nobody = (String::new(), String::new());
         let parts = [
             ("steps", &playbook.steps, "", Walk::main(false)),
-            ("on_failure", &playbook.on_failure, "on_failure/", Walk::main(false)),
+            ("on_failure", &playbook.on_failure, "on_failure/", Walk::handler(nobody, false)),
             ("finally", &playbook.finally, "finally/", Walk::finally(None, false)),
         ];
         let so_far = self.run.clone();
+        self.previewing = true;
         let planned = parts
             .into_iter()
             .filter(|(_, steps, ..)| !steps.is_empty())
@@ -112,6 +114,7 @@ impl Machine {
                 (part, preview.out)
             })
             .collect();
+        self.previewing = false;
         self.run = so_far;
         planned
     }
@@ -281,4 +284,136 @@ struct Preview<'a> {
     /// Whether the steps are sure to come: nothing around them depends on what is not yet known.
     certain: bool,
     out: Vec<Planned>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::playbook::{TriggerStatus, compile_text};
+    use crate::run::{Options, Run, Stamped, Started};
+    use crate::step::Exited;
+
+    /// Returns the machine of a run that was just admitted, for a playbook with these steps and handlers.
+    fn machine(steps: &str) -> Machine {
+        let text = format!("version: 1\nname: p\nmatchers: [alertname = A]\nvars: {{most: 80}}\n{steps}");
+        let playbook = Arc::new(compile_text(&text, &Default::default()).unwrap());
+        let started = Started {
+            playbook: "p".to_owned(),
+            digest: String::new(),
+            trigger: TriggerStatus::Firing,
+            target: "t".to_owned(),
+            group: BTreeMap::new(),
+            scope: "s".to_owned(),
+            alerts: vec![json!({"labels": {"alertname": "A", "x": "1"}, "startsAt": "2026-01-01T00:00:00Z"})],
+            env: BTreeMap::new(),
+            source: "stdin".to_owned(),
+            retry_of: None,
+            seed: 0,
+        };
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let journal = [Stamped { seq: 1, at, event: RunEvent::RunStarted(Box::new(started)) }];
+        Machine::new(Run::replay("r", &journal).unwrap(), playbook, Options::default())
+    }
+
+    /// Says a plan in one word a step.
+    fn words(parts: &[PlannedPart]) -> Vec<String> {
+        let word = |does: &PlannedMove| match does {
+            PlannedMove::Effect(effect) => match &**effect {
+                Effect::Command(command) => command.argv.join(" "),
+                other => format!("{other:?}"),
+            },
+            PlannedMove::Hold(_) => "hold".to_owned(),
+            PlannedMove::Wait => "wait".to_owned(),
+            PlannedMove::Glue => "glue".to_owned(),
+            PlannedMove::Did { outcome, .. } => format!("did: {}", outcome.status()),
+            PlannedMove::Group(kind) => (*kind).to_owned(),
+            PlannedMove::NotYetKnown(why) => format!("not yet known: {why}"),
+            PlannedMove::Fails(why) => format!("fails: {why}"),
+            PlannedMove::Skipped => "skipped".to_owned(),
+        };
+        let steps = parts.iter().flat_map(|(_, steps)| steps);
+        steps.map(|step| format!("{}: {}", step.path, word(&step.does))).collect()
+    }
+
+    fn said(stdout: &str) -> Reply {
+        Reply::Exited(Exited { exit_code: Some(0), stdout: stdout.into(), ..Exited::default() })
+    }
+
+    const STEPS: &str = "\
+steps:
+  - {id: look, exec: [df], read_only: true}
+  - {id: used, set: {used: '{{ steps.look.stdout | trim | int }}'}}
+  - {id: clean, when: vars.used > 80, exec: [rm, '{{ vars.used }}']}
+  - {id: no, when: vars.used < 80, exec: [echo, no]}
+  - {id: again, exec: [df, '{{ steps.clean.stdout | default(\"none\") }}'], read_only: true}
+on_failure:
+  - {id: say, exec: [echo, '{{ failed.reason }}']}
+finally:
+  - {id: log, exec: [echo, '{{ run.id }} {{ run.status }}']}
+";
+
+    #[test]
+    fn what_is_known_only_then_is_never_filled_with_a_stand_in() {
+        assert_eq!(
+            words(&machine(STEPS).preview(&BTreeMap::new())),
+            [
+                "look: df",
+                "used: not yet known: used: `steps.look` is known only when it runs",
+                "clean: not yet known: argv[1]: `vars.used` is known only when it runs",
+                "no: echo no",
+                "again: not yet known: argv[1]: `steps.clean` is known only when it runs",
+                "on_failure/say: not yet known: argv[1]: `failed.reason` is known only when it runs",
+                "finally/log: not yet known: argv[1]: `run.status` is known only when it runs",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_reply_that_is_known_makes_what_depends_on_it_known() {
+        let mut machine = machine(STEPS);
+        let replies = BTreeMap::from([("look".to_owned(), said("83\n"))]);
+        let parts = machine.preview(&replies);
+        assert_eq!(
+            words(&parts)[..5],
+            [
+                "look: did: succeeded",
+                "used: glue",
+                "clean: rm 83",
+                "no: skipped",
+                "again: not yet known: argv[1]: `steps.clean` is known only when it runs",
+            ]
+        );
+        assert_eq!(
+            words(&machine.preview(&BTreeMap::new()))[0],
+            "look: df",
+            "a preview leaves nothing behind"
+        );
+    }
+
+    #[test]
+    fn only_what_changes_nothing_and_comes_first_may_be_done_for_a_plan() {
+        let next = |steps: &str, replies: &[(&str, Reply)]| {
+            let replies = replies.iter().map(|(path, reply)| ((*path).to_owned(), reply.clone())).collect();
+            let parts = machine(&format!("steps:\n{steps}")).preview(&replies);
+            next_to_read(&parts).map(|(planned, _)| planned.path.clone())
+        };
+        let look = "  - {id: look, exec: [df], read_only: true}\n";
+        let touch = "  - {id: touch, exec: [rm]}\n";
+        let perhaps = "  - {id: look, when: steps.touch.stdout == 'x', exec: [df], read_only: true}\n";
+        let failed = Reply::Exited(Exited { exit_code: Some(1), ..Exited::default() });
+        assert_eq!(next(look, &[]).as_deref(), Some("look"));
+        assert_eq!(next(look, &[("look", said(""))]), None);
+        assert_eq!(next(&format!("{touch}{look}"), &[]), None);
+        assert_eq!(next(&format!("{touch}{perhaps}"), &[]), None);
+        let second = "  - {id: second, exec: [df], read_only: true}\n";
+        assert_eq!(next(&format!("{look}{second}"), &[("look", said(""))]).as_deref(), Some("second"));
+        assert_eq!(next(&format!("{look}{second}"), &[("look", failed)]), None, "the run would fail there");
+        let inside =
+            format!("  - id: b\n    block:\n    {}", look.trim_start_matches("  ").replace("  -", "    -"));
+        assert_eq!(next(&inside.replace("    -", "      -"), &[]).as_deref(), Some("b/look"));
+    }
 }

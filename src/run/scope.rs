@@ -1,8 +1,9 @@
 //! What a run's templates see: `alert`, `alerts`, `group`, `run`, `steps`, `vars`, `env`, `failed`, `item`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use minijinja::value::Serde;
+use minijinja::value::{Enumerator, Serde};
 use serde_json::{Map, Value, json};
 
 use super::machine::Machine;
@@ -118,18 +119,28 @@ impl Machine {
             || if cx.failed.is_some() { "failed" } else { "running" },
             |ending| ending.status.as_str(),
         );
+        let planned = self.previewing.then_some(cx.handler);
         let names = |steps: Map<String, Value>, vars: Map<String, Value>| {
-            base.scope
+            let scope = base
+                .scope
                 .with("run", value(&run_value(&self.run, status)))
                 .with("steps", value(&Value::Object(steps)))
-                .with("vars", value(&Value::Object(vars)))
+                .with("vars", value(&Value::Object(vars)));
+            match planned {
+                Some(handler) => NotYet::known_only_then(&scope, handler),
+                None => scope,
+            }
         };
-        let in_handler = cx.handler != Handler::Main;
+        let in_handler = cx.handler != Handler::Main && !self.previewing;
         let lists = lists_of_playbook(&playbook);
         let (top, inlined) = Seen { run: &self.run, path, in_handler }.levels(&lists);
         let mut vars = base.vars;
         vars.extend(top.set_by_steps(&self.run, ""));
-        let mut scope = with_failed(&self.run, names(top.steps, vars), cx);
+        let with_failed = |scope: Scope| match planned {
+            Some(_) => scope,
+            None => with_failed(&self.run, scope, cx),
+        };
+        let mut scope = with_failed(names(top.steps, vars));
         for (at, templates, level) in inlined {
             // What the step gives is filled as its parent sees it, its turn of a `foreach` too.
             let outer = with_item(&scope, cx, Some(&at));
@@ -137,7 +148,7 @@ impl Machine {
             let given = fill_given(&templates.given, &outer).map_err(problem)?;
             let mut vars = fill_more(&templates.own, given, &outer).map_err(problem)?;
             vars.extend(level.set_by_steps(&self.run, &at));
-            scope = with_failed(&self.run, names(level.steps, vars), cx);
+            scope = with_failed(names(level.steps, vars));
         }
         Ok(with_item(&scope, cx, None))
     }
@@ -154,6 +165,56 @@ impl Machine {
         let Some(place) = level.places.get(maker) else { return Vec::new() };
         let held = self.run.holds.iter().filter(|(id, hold)| !hold.over && is_turn_of(id, place));
         held.map(|(id, _)| id.clone()).collect()
+    }
+}
+
+/// A name of which a plan knows only a part: reading the rest is an error that says so, and never a stand-in,
+/// whatever `default` says.
+#[derive(Debug)]
+struct NotYet {
+    name: &'static str,
+    known: Option<minijinja::Value>,
+    /// What of it changes until then.
+    changes: &'static [&'static str],
+}
+
+impl NotYet {
+    /// Hides what a run knows only when it comes there.
+    fn known_only_then(scope: &Scope, handler: Handler) -> Scope {
+        let not_yet = |name: &'static str, changes| {
+            let known = scope.get(name);
+            minijinja::Value::from_object(NotYet { name, known, changes })
+        };
+        // What is not set yet is set by a step that comes before: everything else was found at load.
+        let planned = scope.with("steps", not_yet("steps", &[])).with("vars", not_yet("vars", &[]));
+        match handler {
+            Handler::Main => planned,
+            Handler::OnFailure | Handler::Finally => planned
+                .with("run", not_yet("run", &["status", "reason"]))
+                .with("failed", not_yet("failed", &[])),
+        }
+    }
+}
+
+impl minijinja::value::Object for NotYet {
+    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
+        let known = self.known.as_ref().and_then(|known| known.get_item(key).ok());
+        match known.filter(|value| !value.is_undefined()) {
+            Some(value) if !key.as_str().is_some_and(|key| self.changes.contains(&key)) => Some(value),
+            _ => {
+                let what = format!("`{}.{key}` is known only when it runs", self.name);
+                Some(minijinja::Value::from(minijinja::Error::new(
+                    minijinja::ErrorKind::InvalidOperation,
+                    what,
+                )))
+            }
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let keys = self.known.as_ref().and_then(|known| known.try_iter().ok());
+        let known = |key: &minijinja::Value| !key.as_str().is_some_and(|key| self.changes.contains(&key));
+        Enumerator::Values(keys.into_iter().flatten().filter(known).collect())
     }
 }
 

@@ -19,7 +19,7 @@ use super::spec::{
 use super::uses::Language;
 use super::values::TextOr;
 use crate::template::{Expression, JsonTemplate, TextTemplate, UrlTemplate};
-use crate::text::Node;
+use crate::text::{Node, without_password};
 
 pub(super) const KIND: StepKind = StepKind {
     name: "http",
@@ -386,7 +386,7 @@ impl Action for Request {
 
     fn summary(&self) -> String {
         let source = self.url.source();
-        format!("{} {}", self.method, source.strip_prefix(BELOW).unwrap_or(source))
+        format!("{} {}", self.method, without_password(source.strip_prefix(BELOW).unwrap_or(source)))
     }
 
     fn needs(&self, needs: &mut Needs) {

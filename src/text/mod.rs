@@ -16,6 +16,7 @@ mod parse;
 mod tree;
 mod syntax;
 mod core_schema;
+mod address;
 mod schema;
 mod walk;
 mod branch;
@@ -24,6 +25,7 @@ mod decode;
 pub mod render;
 pub mod traps;
 
+pub use address::without_password;
 pub use count::plural;
 pub use decode::{Decoded, decode, read};
 pub use diagnostic::{Diagnostic, Diagnostics, Related, Severity};

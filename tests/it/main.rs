@@ -15,6 +15,7 @@ mod histories;
 mod hostile;
 mod perform;
 mod perform_net;
+mod plan;
 mod playbooks;
 mod raised;
 mod scenarios;
