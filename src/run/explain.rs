@@ -46,7 +46,7 @@ mod tests {
     }
 
     fn alert(labels: &[(&str, &str)]) -> Alert {
-        Alert::firing(LabelSet::from_iter(labels.iter().copied()), jiff::Timestamp::UNIX_EPOCH)
+        Alert::firing(labels.iter().copied().collect::<LabelSet>(), jiff::Timestamp::UNIX_EPOCH)
     }
 
     #[test]

@@ -293,14 +293,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::playbook::{TriggerStatus, compile_text};
+    use crate::playbook::{Facts, TriggerStatus, compile_text};
     use crate::run::{Options, Run, Stamped, Started};
     use crate::step::Exited;
 
     /// Returns the machine of a run that was just admitted, for a playbook with these steps and handlers.
     fn machine(steps: &str) -> Machine {
         let text = format!("version: 1\nname: p\nmatchers: [alertname = A]\nvars: {{most: 80}}\n{steps}");
-        let playbook = Arc::new(compile_text(&text, &Default::default()).unwrap());
+        let playbook = Arc::new(compile_text(&text, &Facts::default()).unwrap());
         let started = Started {
             playbook: "p".to_owned(),
             digest: String::new(),
