@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::event::{RunEvent, RunStatus, Signal};
 use super::gate::GateChange;
-use super::state::{Ending, Run};
+use super::mutes;
+use super::state::Run;
 use super::walk::{Ended, Progress, Walk};
-use super::{limits, mutes};
 use crate::model::format_duration;
 use crate::playbook::{Playbook, Recheck};
 use crate::step::{Effect, HoldAction, HoldEffect, Reply};
@@ -428,74 +428,6 @@ impl Machine {
 
     fn timed_out(&self) -> bool {
         !self.run.waits_for_person() && self.times_out_at().is_some_and(|at| at <= self.now)
-    }
-
-    /// `finally`, the failure's own alert, releases, and the end.
-    fn end(&mut self, ending: &Ending) {
-        let playbook = self.playbook.clone();
-        let deadline = self.finally_deadline(ending.at);
-        let halt = deadline <= self.now;
-        let failed = ending.step.clone().map(|step| (step, ending.reason.clone()));
-        let cx = Walk::finally(failed, halt);
-        let begun = ending.status != RunStatus::Cancelled || !self.run.nodes.is_empty();
-        if begun && let Progress::Working = self.visit_list(&playbook.finally, "finally/", &cx) {
-            self.wake_by(deadline);
-            return;
-        }
-        if ending.status == RunStatus::Failed
-            && playbook.sync.alert_on_failure
-            && self.options.has_alertmanager
-        {
-            mutes::raise(self, ending);
-        }
-        if self.holds_unsettled() {
-            return;
-        }
-        // Nothing of a run outlives it: a look whose answer nobody waits for any more, above all.
-        if !self.in_flight.is_empty() {
-            self.next.stop.extend(self.in_flight.iter().cloned());
-            return;
-        }
-        let gates = limits::settled(
-            &self.run.started.playbook,
-            &self.run.started.target,
-            &self.run.id,
-            &playbook.limits,
-            ending.status,
-        );
-        self.next.gates = gates;
-        self.record(RunEvent::RunFinished { status: ending.status, reason: ending.reason.clone() });
-    }
-
-    /// Returns when a `finally` that began then is to be over; after a process was killed in it, the next
-    /// one has the whole time again.
-    pub(super) fn finally_deadline(&self, began: Timestamp) -> Timestamp {
-        let began = self.run.taken_over_at.map_or(began, |at| at.max(began));
-        began.checked_add(self.playbook.finally_timeout).unwrap_or(Timestamp::MAX)
-    }
-
-    /// Makes what is still to be made, then releases what is not kept; returns whether that goes on.
-    fn holds_unsettled(&mut self) -> bool {
-        let holds: Vec<_> = self.run.holds.iter().map(|(id, h)| (id.clone(), h.clone())).collect();
-        let mut unsettled = false;
-        let raising = holds.iter().any(|(id, h)| mutes::is_raised(id) && h.made_at.is_none() && !h.over);
-        for (id, hold) in holds.iter().filter(|(_, h)| !h.over) {
-            if self.in_flight.contains(&hold_key(id)) {
-                unsettled = true;
-            } else if hold.made_at.is_none() && mutes::is_raised(id) {
-                self.start_hold(id, HoldAction::Make);
-                unsettled = true;
-            } else if hold.keep && hold.made_at.is_some() {
-                // It outlives the run.
-            } else {
-                unsettled = true;
-                // One whose making was never answered may exist: releasing finds it by its mark.
-                if !raising {
-                    self.start_hold(id, HoldAction::Release);
-                }
-            }
-        }
-        unsettled
     }
 
     pub(super) fn start_hold(&mut self, id: &str, action: HoldAction) {

@@ -4,7 +4,9 @@
 //! of a journal; [`Machine`] says what comes next.
 
 mod admit;
+mod attempt;
 mod backoff;
+mod ending;
 mod event;
 mod explain;
 mod gate;

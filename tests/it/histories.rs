@@ -49,7 +49,7 @@ fn told(run: &Run) -> String {
     }
     for (path, node) in &run.nodes {
         let outcome = node.outcome.as_ref().map_or("open", |outcome| outcome.status());
-        let reason = node.outcome.as_ref().map(|outcome| outcome.reason()).unwrap_or_default();
+        let reason = node.outcome.as_ref().map(amflow::step::Outcome::reason).unwrap_or_default();
         let items = node.items.as_ref().map(|items| json!(items).to_string()).unwrap_or_default();
         let output = if node.output == Value::Null { String::new() } else { node.output.to_string() };
         line(&["step", path, outcome, &format!("attempts={}", node.attempts), &items, &output, &reason]);

@@ -4,6 +4,7 @@ mod world;
 
 mod admission;
 mod by_hand;
+mod crash;
 mod holds;
 mod processes;
 mod waiting;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::{World, library, words};
-use crate::engine::{Clock as _, EngineOptions, gate_keys};
+use crate::engine::{Clock as _, EngineOptions, RunEndKind, gate_keys};
 use crate::playtest::Scripted;
 use crate::run::{Change, Paused};
 use crate::step::{Effect, Hold, HoldAction};
@@ -92,4 +92,27 @@ async fn a_queued_run_is_left_when_nobody_here_can_free_its_key_and_goes_on_when
     assert_eq!(words(&process.resume().await), ["succeeded"]);
     assert_eq!(words(&process.resume().await), ["parked: waits"], "the second has the key now");
     assert_eq!(process.done(), ["a", "b", "finally/z", "a"]);
+}
+
+#[tokio::test]
+async fn a_verification_goes_on_from_process_to_process_until_the_alert_stayed_away() {
+    let world = World::new();
+    world.resolve_at(90);
+    let text = "limits: {cooldown: none}\nsteps: [{id: a, exec: [a]}, {id: v, wait: {until: resolved, for: 2m, timeout: 15m}}, {id: b, exec: [b]}]\n";
+    let mut ends = world
+        .process(1, Scripted::new(), no_wait)
+        .go(&library(&[("p", text)]), &world.delivery(&["x"]))
+        .await
+        .1;
+    let mut processes = 1;
+    while words(&ends) == ["parked: waits"] {
+        processes += 1;
+        let RunEndKind::Parked(Some(due)) = ends[0].kind else { panic!("{ends:?}") };
+        world.clock.set(due);
+        ends = world.process(processes, Scripted::new(), no_wait).resume().await;
+    }
+    assert_eq!(words(&ends), ["succeeded"]);
+    assert!(processes > 3, "{processes}");
+    let taken = world.clock.now().duration_since(super::world::start()).as_secs();
+    assert!((210..=300).contains(&taken), "{taken}");
 }

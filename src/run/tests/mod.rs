@@ -3,6 +3,7 @@
 mod sim;
 
 mod control;
+mod gate;
 mod holds;
 mod time;
 mod crash;

@@ -1,0 +1,102 @@
+//! Limits by themselves.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::run::{Change, GateAsk, GateRule, LaterReason, Paused, decide, settle};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn ask(key: &str, rule: GateRule) -> Vec<GateAsk> {
+    vec![GateAsk { key: key.into(), rule }]
+}
+
+#[test]
+fn a_rate_admits_its_count_in_any_window_and_says_when_the_next_may_come() {
+    let asks = ask("rate:p", GateRule::Rate { count: 2, window: Duration::from_secs(60) });
+    let mut states = BTreeMap::new();
+    assert!(decide(&mut states, &asks, "a", at(0)).is_ok());
+    assert!(decide(&mut states, &asks, "b", at(10)).is_ok());
+    let no = decide(&mut states, &asks, "c", at(20)).unwrap_err();
+    assert_eq!((no.reason, no.until), (LaterReason::Rate, Some(at(60))));
+    assert!(decide(&mut states, &asks, "c", at(60)).is_ok());
+    assert_eq!(decide(&mut states, &asks, "d", at(61)).unwrap_err().until, Some(at(70)));
+}
+
+#[test]
+fn a_clock_set_back_does_not_keep_a_rate_closed_for_longer_than_its_window() {
+    let asks = ask("rate:p", GateRule::Rate { count: 1, window: Duration::from_secs(60) });
+    let mut states = BTreeMap::new();
+    decide(&mut states, &asks, "a", at(10_000)).unwrap();
+    let no = decide(&mut states, &asks, "b", at(0)).unwrap_err();
+    assert_eq!(no.until, Some(at(60)));
+}
+
+#[test]
+fn a_target_that_is_worked_on_may_have_another_run_and_a_third_target_waits() {
+    let slots = |holder: &str| ask("targets:p", GateRule::Slots { max: 2, holder: holder.into() });
+    let mut states = BTreeMap::new();
+    for holder in ["x", "y", "x"] {
+        decide(&mut states, &slots(holder), "r", at(0)).unwrap();
+    }
+    assert_eq!(decide(&mut states, &slots("z"), "r", at(0)).unwrap_err().reason, LaterReason::Targets);
+    let state = states.get_mut("targets:p").unwrap();
+    settle(state, &Change::Leave { holder: "x".into() }, at(1));
+    assert!(state.holders.contains_key("x"), "its second run still works on it");
+    settle(state, &Change::Leave { holder: "x".into() }, at(1));
+    assert!(decide(&mut states, &slots("z"), "r", at(1)).is_ok());
+}
+
+#[test]
+fn a_breaker_opens_after_failures_in_a_row_and_trickles_after_its_reset() {
+    let asks = ask("breaker:p", GateRule::Breaker { failures: 2 });
+    let mut states = BTreeMap::new();
+    for run in ["a", "b"] {
+        decide(&mut states, &asks, run, at(0)).unwrap();
+        let state = states.get_mut("breaker:p").unwrap();
+        settle(state, &Change::Failed { run: run.into(), breaker: Some(2) }, at(1));
+    }
+    assert_eq!(decide(&mut states, &asks, "c", at(2)).unwrap_err().reason, LaterReason::Breaker);
+    settle(states.get_mut("breaker:p").unwrap(), &Change::Reset, at(3));
+    decide(&mut states, &asks, "c", at(3)).unwrap();
+    assert_eq!(decide(&mut states, &asks, "d", at(3)).unwrap_err().reason, LaterReason::Trickle);
+    let failed = Change::Failed { run: "c".into(), breaker: Some(2) };
+    settle(states.get_mut("breaker:p").unwrap(), &failed, at(3));
+    let no = decide(&mut states, &asks, "d", at(3)).unwrap_err();
+    assert_eq!(no.detail, "breaker open after 1 failed run: `amflow breakers reset p`");
+    settle(states.get_mut("breaker:p").unwrap(), &Change::Reset, at(4));
+    decide(&mut states, &asks, "c", at(4)).unwrap();
+    settle(states.get_mut("breaker:p").unwrap(), &Change::Succeeded { run: "c".into() }, at(4));
+    assert!(decide(&mut states, &asks, "d", at(4)).is_ok());
+    assert!(decide(&mut states, &asks, "e", at(4)).is_ok(), "one success ends the trickle");
+}
+
+#[test]
+fn one_closed_gate_leaves_every_gate_as_it_was() {
+    let mut states = BTreeMap::new();
+    settle(
+        states.entry("pause:*".into()).or_default(),
+        &Change::Pause(Paused {
+            since: at(0),
+            until: Some(at(50)),
+            reason: "maintenance".into(),
+            by: "ann".into(),
+        }),
+        at(0),
+    );
+    let asks = [
+        GateAsk { key: "rate:p".into(), rule: GateRule::Rate { count: 1, window: Duration::from_secs(60) } },
+        GateAsk { key: "pause:*".into(), rule: GateRule::Pause },
+    ];
+    let no = decide(&mut states, &asks, "a", at(10)).unwrap_err();
+    assert_eq!(no.detail, "everything is paused by ann: maintenance");
+    assert_eq!(no.until, Some(at(50)));
+    assert!(
+        decide(&mut states, &asks, "a", at(50)).is_ok(),
+        "the rate was not used up, the pause has lapsed"
+    );
+}
