@@ -35,7 +35,7 @@ impl Machine {
                 }
                 return None;
             }
-            let releasing = self.released_by.values().any(|releaser| releaser == path);
+            let releasing = self.released_by.values().any(|releasers| releasers.contains(path));
             if releasing || self.in_flight.contains(&hold_key(path)) {
                 return None;
             }
@@ -235,7 +235,7 @@ impl Machine {
     fn release_for(&mut self, path: &str, maker: &str) {
         let ids = self.holds_of(path, maker);
         for id in &ids {
-            self.released_by.insert(id.clone(), path.to_owned());
+            self.released_by.entry(id.clone()).or_default().insert(path.to_owned());
             self.start_hold(id, HoldAction::Release);
         }
         if ids.is_empty() {

@@ -33,8 +33,8 @@ pub struct Machine {
     pub(super) base: Option<super::scope::Base>,
     /// Waits that were woken by what a delivery said, and how many alerts it had named by then.
     pub(super) told: BTreeMap<String, usize>,
-    /// Holds that a step releases, to the path of that step.
-    pub(super) released_by: BTreeMap<String, String>,
+    /// Holds that steps release, or will as soon as they are made, to the paths of those steps.
+    pub(super) released_by: BTreeMap<String, BTreeSet<String>>,
     /// Holds whose release is under way, as opposed to their making.
     releasing: BTreeSet<String>,
     signals: Vec<Signal>,
@@ -291,7 +291,9 @@ impl Machine {
         let held: Vec<_> = self.run.holds.keys().cloned().collect();
         for id in held {
             let Some(reply) = self.replies.remove(&hold_key(&id)) else { continue };
-            let event = match (&reply, self.releasing.remove(&id)) {
+            let done = matches!(reply, Reply::Held { .. });
+            let released = self.releasing.remove(&id);
+            let event = match (&reply, released) {
                 (Reply::Held { id: server_id }, false) => {
                     RunEvent::HoldMade { id: id.clone(), server_id: server_id.clone() }
                 }
@@ -300,16 +302,29 @@ impl Machine {
                 (other, true) => RunEvent::HoldReleased { id: id.clone(), failed: Some(describe(other)) },
             };
             self.record(event);
-            let hearer = self.released_by.remove(&id).unwrap_or(id);
-            if mutes::is_mute(&hearer) || mutes::is_raised(&hearer) {
+            let releasers = self.released_by.remove(&id).unwrap_or_default();
+            if released {
+                releasers.into_iter().for_each(|path| self.tell(path, reply.clone()));
                 continue;
             }
-            // A step that releases several holds hears of a failure, if there is one.
-            if matches!(reply, Reply::Held { .. }) {
-                self.replies.entry(hearer).or_insert(reply);
-            } else {
-                self.replies.insert(hearer, reply);
+            if !(mutes::is_mute(&id) || mutes::is_raised(&id)) {
+                self.tell(id.clone(), reply);
             }
+            if done && !releasers.is_empty() {
+                self.released_by.insert(id.clone(), releasers);
+                self.start_hold(&id, HoldAction::Release);
+            } else {
+                releasers.into_iter().for_each(|path| self.tell(path, Reply::Held { id: None }));
+            }
+        }
+    }
+
+    /// Keeps a reply for a step. One that releases several holds hears of a failure, if there is one.
+    fn tell(&mut self, path: String, reply: Reply) {
+        if matches!(reply, Reply::Held { .. }) {
+            self.replies.entry(path).or_insert(reply);
+        } else {
+            self.replies.insert(path, reply);
         }
     }
 

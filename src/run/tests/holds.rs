@@ -68,6 +68,14 @@ fn holds_are_made_released_and_kept_as_the_steps_say() {
             &[],
         ),
         (
+            "by two steps at once, while it is being made",
+            "steps: [{id: p, parallel: [{id: s, silence: {}}, {id: e, silence: {expire: s}}, {id: f, silence: {expire: s}}]}]\n",
+            &[],
+            &["make p/s", "release p/s"],
+            "succeeded",
+            &[],
+        ),
+        (
             "of each turn",
             "steps: [{id: h, foreach: \"['x', 'y']\", block: [{id: s, silence: {}}, {id: e, silence: {expire: s}}]}]\n",
             &[],
