@@ -32,6 +32,8 @@ pub(super) struct Reading {
     pub(super) bad: Vec<String>,
     /// Whether Alertmanager was asked.
     pub(super) polled: bool,
+    /// Whether these are all alerts that there are: every peer answered, and nothing was filtered away.
+    pub(super) whole: bool,
 }
 
 impl Reading {
@@ -157,7 +159,8 @@ fn take(
         at: now,
         fresh: polled,
     };
-    Ok(Reading { settings, library, delivery, read: intake.read, bad: intake.bad, polled })
+    let whole = polled && intake.complete;
+    Ok(Reading { settings, library, delivery, read: intake.read, bad: intake.bad, polled, whole })
 }
 
 /// Reads the chosen source to its end.

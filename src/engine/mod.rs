@@ -12,6 +12,7 @@ mod look_ahead;
 mod options;
 mod pool;
 mod ports;
+mod put_off;
 mod raised;
 mod recovery;
 mod stop;

@@ -1,5 +1,8 @@
 //! Effects in words: one line for a plan, details below it. Everything is escaped for a terminal.
 
+use std::time::Duration;
+
+use crate::model::format_duration;
 use crate::step::{CommandEffect, Effect, Hold, HoldAction, RequestBody, TextOrSecret};
 use crate::text::{escape_for_terminal, plural, without_password};
 
@@ -48,9 +51,9 @@ pub fn hold_line(hold: &Hold) -> String {
             let matchers: Vec<_> =
                 silence.matchers.iter().map(|(n, op, v)| format!("{n}{op}{v:?}")).collect();
             format!(
-                "silence {{{}}} for {}s, kept while the run lives",
+                "silence {{{}}}, made for {} at a time",
                 matchers.join(", "),
-                silence.lease_seconds
+                format_duration(Duration::from_secs(silence.lease_seconds))
             )
         }
         Hold::Alert(alert) => {

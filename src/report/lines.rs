@@ -1,9 +1,9 @@
 //! One line an event, for people: what plain output and logs print.
 
-use super::effect::{effect_line, hold_line};
+use super::effect::effect_line;
 use crate::engine::RunHeader;
-use crate::run::{RunEvent, RunStatus, SignalKind, Stamped, is_mute};
-use crate::step::Outcome;
+use crate::run::{RunEvent, RunStatus, SignalKind, Stamped, is_mute, is_raised};
+use crate::step::{Hold, Outcome};
 use crate::text::escape_for_terminal;
 
 /// Returns the part of a run's id that people use: its end, which differs between runs of one moment.
@@ -29,7 +29,10 @@ pub fn event_line(header: &RunHeader, stamped: &Stamped) -> Option<String> {
         RunEvent::AttemptContinued { path, parked: true, parked_until: Some(until), .. } => {
             format!("{path}: waits, looks again at {}", clock(*until))
         }
-        RunEvent::RetryScheduled { path, due, .. } => format!("{path}: tries again at {}", clock(*due)),
+        RunEvent::RetryScheduled { path, attempt, due } => {
+            let failed = attempt.saturating_sub(1);
+            format!("{path}: attempt {failed} failed, tries again at {}", clock(*due))
+        }
         RunEvent::StepFinished { path, outcome } => match outcome {
             Outcome::Succeeded => format!("{path}: succeeded"),
             Outcome::Lost => format!("{path}: {}", outcome.reason()),
@@ -39,8 +42,9 @@ pub fn event_line(header: &RunHeader, stamped: &Stamped) -> Option<String> {
         },
         RunEvent::RecheckFailed { reason, .. } => reason.clone(),
         RunEvent::HoldWanted { id, hold, .. } if is_mute(id) => {
-            format!("mutes its alert: {}", hold_line(hold))
+            format!("mutes its alert by {}", mute_line(hold))
         }
+        RunEvent::HoldMade { id, .. } if is_raised(id) => "raised AmflowRunFailed in Alertmanager".to_owned(),
         RunEvent::HoldMade { id, server_id: Some(server) } => format!("{id}: made {server}"),
         RunEvent::HoldFailed { id, reason } => format!("{id}: could not be made: {reason}"),
         RunEvent::HoldReleased { id, failed: Some(why) } => {
@@ -76,6 +80,14 @@ pub fn said_line(event: &RunEvent) -> Option<String> {
     let (level, line) = (text("level")?, text("line")?);
     let mark = if level == "info" { String::new() } else { format!("{level}: ") };
     Some(escape_for_terminal(&format!("{path}: {mark}{line}")).to_string())
+}
+
+/// Says by what an alert is muted; which alert it is, was said when the run started.
+fn mute_line(hold: &Hold) -> &'static str {
+    match hold {
+        Hold::Silence(_) => "a silence",
+        Hold::Alert(_) => "an alert that inhibits it (amflow_state=\"running\")",
+    }
 }
 
 fn clock(at: jiff::Timestamp) -> String {

@@ -153,6 +153,7 @@ impl Print<'_> {
         }
         let ui = &self.context.ui;
         self.verdict(ui.paint(Tone::Good, "start"), &offer.playbook, &target(offer));
+        sync_lines(self.context, &offer.playbook);
         for (part, planned) in parts {
             if *part != "steps" {
                 ui.line(format_args!("    {}", ui.paint(Tone::Faint, part)));
@@ -221,6 +222,24 @@ fn target(offer: &Offer) -> String {
 
 /// Lines of an effect that are shown without `-v`.
 const DETAILS: usize = 20;
+
+/// Says what a run writes back to Alertmanager by itself.
+fn sync_lines(context: &Context, playbook: &Playbook) {
+    let sync = &playbook.sync;
+    let mutes = match (sync.inhibit, sync.silence) {
+        (true, true) => Some("an alert that inhibits it, and a silence"),
+        (true, false) => Some("an alert that inhibits it"),
+        (false, true) => Some("a silence"),
+        (false, false) => None,
+    };
+    if let Some(by) = mutes {
+        let most = crate::model::format_duration(sync.max);
+        context.ui.line(format_args!("    sync: mutes its alert by {by} while it works, at most {most}"));
+    }
+    if sync.alert_on_failure {
+        context.ui.line("    sync: raises AmflowRunFailed when it fails");
+    }
+}
 
 fn planned_line(context: &Context, step: &Planned) {
     let ui = &context.ui;

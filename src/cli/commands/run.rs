@@ -10,7 +10,7 @@ use crate::cli::show::Show;
 use crate::cli::ui::Tone;
 use crate::cli::workbench::{self, Workbench};
 use crate::engine::{Offer, OfferAnswer, Resumed, RunEnd, RunEndKind, Take};
-use crate::report::{LaterRecord, OUTPUT_VERSION, RunReport, SkipRecord, run_record};
+use crate::report::{LaterRecord, OUTPUT_VERSION, RunReport, SkipRecord, run_record, short_id};
 use crate::run::{RunStatus, Skip};
 use crate::store::Access;
 use crate::text::plural;
@@ -102,6 +102,7 @@ async fn work(
         }
         let mut offers = engine.admit(&reading.library, &reading.delivery).await?;
         let ends = engine.complete(&reading.library, Some(&reading.delivery), &mut offers, resumed).await?;
+        engine.settle_put_off(&reading.delivery, &offers, reading.whole).await?;
         Ok((offers, ends))
     };
     bench.attend(doing, show).await
@@ -138,6 +139,11 @@ fn report(context: &Context, format: Format, reading: &Reading, offers: &[Offer]
         }
     }
     context.ui.say(summary(reading, offers, ends));
+    let failed = |end: &&RunEnd| matches!(end.kind, RunEndKind::Finished(RunStatus::Failed));
+    if let Some(end) = ends.iter().find(failed) {
+        let id = short_id(&end.header.run);
+        context.ui.say(format_args!("  hint: `amflow runs show {id}` tells what it did and what came back"));
+    }
 }
 
 /// One line: alerts, runs by status, later, why nothing.

@@ -18,7 +18,11 @@ fn failed_lab() -> (Lab, Value) {
     lab.playbook("fails", FAILS);
     let labels = json!({"alertname": "A", "instance": "one", "severity": "page"});
     lab.fire(std::slice::from_ref(&labels));
-    lab.run("run --poll").code(1).says("1 run, 1 failed").says("mend: failed: exit code 3");
+    lab.run("run --poll")
+        .code(1)
+        .says("1 run, 1 failed")
+        .says("mend: failed: exit code 3")
+        .says("amflow runs show");
     (lab, labels)
 }
 

@@ -79,6 +79,28 @@ fn only_so_many_targets_are_worked_on_at_the_same_time() {
     lab.fire(&alerts(6));
     lab.run("run --poll --parallel 4").code(0).says("6 runs, 6 succeeded");
     assert_eq!(lab.lines("seen").len(), 6);
+    let listed = lab.run("runs list").code(0);
+    assert!(!listed.stderr.contains("put off"), "all have started: {}", listed.stderr);
+}
+
+#[test]
+fn what_was_put_off_is_kept_until_it_starts_or_its_alert_is_gone() {
+    let lab = Lab::new();
+    lab.playbook("p", "matchers: [alertname = A]\nsteps:\n  - exec: [sh, -c, 'echo x >> ran']\n");
+    lab.run("pause").code(0);
+    lab.fire(&alerts(3));
+    lab.run("run --poll").code(0).says("3 later");
+    lab.run("runs list").code(0).says("3 targets put off");
+    lab.resolve(&alerts(1));
+    // What a filter leaves out is not gone.
+    lab.run("run --poll --filter instance=n2").code(0).says("1 later");
+    lab.run("runs list").code(0).says("3 targets put off");
+    lab.run("run --poll").code(0).says("2 later");
+    lab.run("runs list").code(0).says("2 targets put off");
+    lab.run("unpause").code(0);
+    lab.run("run --poll").code(0).says("2 runs, 2 succeeded");
+    let listed = lab.run("runs list").code(0);
+    assert!(!listed.stderr.contains("put off"), "{}", listed.stderr);
 }
 
 #[test]
