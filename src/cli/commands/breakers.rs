@@ -95,6 +95,18 @@ fn row(table: &mut Table, record: &serde_json::Value) {
 fn reset(context: &Context, playbooks: &[String], store: &StoreArgs) -> Result<Exit, CliError> {
     let store = workbench::open_store(context, store, crate::store::Access::Write)?;
     let now = workbench::clock().now();
+    let known = context.block_on(store.gates(gate_keys::breaker("")))?.or_end(Exit::Unable)?;
+    for playbook in playbooks {
+        let key = gate_keys::breaker(playbook);
+        if !known
+            .iter()
+            .any(|(name, state)| *name == key && (state.opened_at.is_some() || state.failures > 0))
+        {
+            context
+                .ui
+                .warn(format_args!("the breaker of `{playbook}` counts no failures: is this its name?"));
+        }
+    }
     let changes = playbooks
         .iter()
         .map(|playbook| GateChange { key: gate_keys::breaker(playbook), change: Change::Reset })

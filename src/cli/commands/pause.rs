@@ -9,7 +9,7 @@ use crate::cli::error::{CliError, Exit, OrExit as _};
 use crate::cli::workbench;
 use crate::engine::gate_keys;
 use crate::model::{format_duration, parse_duration};
-use crate::run::{Change, GateChange, Paused};
+use crate::run::{Change, GateChange, GateState, Paused};
 
 const PAUSE_EXAMPLES: &str = "\
 Examples:
@@ -74,21 +74,28 @@ pub(super) fn pause(args: &PauseArgs, context: &Context) -> Result<Exit, CliErro
 /// Ends a pause.
 pub(super) fn unpause(args: &UnpauseArgs, context: &Context) -> Result<Exit, CliError> {
     let now = workbench::clock().now();
-    change(context, &args.store, args.playbook.as_deref(), Change::Unpause, now)?;
+    let before = change(context, &args.store, args.playbook.as_deref(), Change::Unpause, now)?;
     let what = args.playbook.as_ref().map_or("everything".to_owned(), |p| format!("playbook {p}"));
-    context.ui.say(format_args!("{what} is no longer paused; runs start one by one at first"));
+    match before.and_then(|gate| gate.paused) {
+        Some(_) => context.ui.say(format_args!("{what} is no longer paused; runs start one by one at first")),
+        None if args.playbook.is_some() => context.ui.say(format_args!("{what} was not paused by itself")),
+        None => context.ui.say("not everything was paused; `--playbook NAME` ends the pause of one playbook"),
+    }
     Ok(Exit::Done)
 }
 
+/// Changes the gate, and returns what it was before.
 fn change(
     context: &Context,
     store: &StoreArgs,
     playbook: Option<&str>,
     change: Change,
     now: Timestamp,
-) -> Result<(), CliError> {
+) -> Result<Option<GateState>, CliError> {
     let store = workbench::open_store(context, store, crate::store::Access::Write)?;
     let key = playbook.map_or_else(|| gate_keys::PAUSE_ALL.to_owned(), gate_keys::pause);
+    let before = context.block_on(store.gates(key.clone()))?.or_end(Exit::Unable)?;
+    let before = before.into_iter().find_map(|(name, state)| (name == key).then_some(state));
     context.block_on(store.change_gates(vec![GateChange { key, change }], now))?.or_end(Exit::Unable)?;
-    Ok(())
+    Ok(before)
 }

@@ -67,6 +67,7 @@ impl Dice {
 struct Seed(u64);
 
 impl Drop for Seed {
+    #[expect(clippy::print_stderr, reason = "a failed test tells how to do it again")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("again with the same numbers: AMFLOW_SEED={}", self.0);
@@ -76,8 +77,8 @@ impl Drop for Seed {
 
 fn seed() -> u64 {
     let given = std::env::var("AMFLOW_SEED").ok().and_then(|seed| seed.parse().ok());
-    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64;
-    given.unwrap_or_else(now) | 1
+    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    given.unwrap_or_else(|| u64::from(now().subsec_nanos()) << 20 ^ now().as_secs()) | 1
 }
 
 /// The moment of a kill must not be one that the program's own doing picks: hence a time, and no condition.

@@ -26,6 +26,7 @@ fn a_breaker_opens_after_failures_in_a_row_and_is_reset_by_hand() {
     assert_eq!(lab.lines("tried").len(), 2);
 
     lab.write("mended", "");
+    lab.run("breakers reset fials").code(0).says("is this its name?");
     lab.run("breakers reset fails").code(0).says("reset: fails");
     lab.run("run --poll").code(0).says("3 runs, 3 succeeded");
     let listed = lab.run("breakers list -o json").code(0).json();
@@ -116,7 +117,8 @@ fn a_pause_of_one_playbook_holds_that_one_until_it_is_ended() {
     lab.run("pause --playbook one --reason works").code(0).says("playbook one is paused");
     lab.run("run --poll").code(0).says("1 run, 1 succeeded").says("1 later").says("works");
     assert_eq!(lab.lines("ran"), ["two"]);
-    lab.run("unpause --playbook one").code(0);
+    lab.run("unpause").code(0).says("not everything was paused");
+    lab.run("unpause --playbook one").code(0).says("playbook one is no longer paused");
     lab.run("run --poll").code(0).says("1 run, 1 succeeded");
     assert_eq!(lab.lines("ran"), ["two", "one"]);
 }
