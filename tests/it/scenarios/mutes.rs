@@ -206,3 +206,27 @@ fn a_run_works_on_every_peer_of_a_cluster() {
         assert_eq!(all.len(), 1, "{all:?}");
     }
 }
+
+#[test]
+fn a_parked_run_mutes_nothing_and_mutes_again_when_it_goes_on() {
+    let lab = inhibiting(&[]);
+    lab.playbook(
+        "works",
+        &format!("matchers: [alertname = A]\nsync: {{inhibit: true}}\nsteps:\n  - wait: 2s\n{UNTIL_GO}"),
+    );
+    lab.fire(&[json!({"alertname": "A", "instance": "one"})]);
+    lab.run("run --poll --no-wait").code(4);
+    assert_eq!(inhibited(&lab, "one"), [] as [Value; 0], "no process would renew the mute");
+    let mut child = None;
+    wait_until("it is due, and works", || {
+        let ended = child.as_mut().is_none_or(|child: &mut Child| child.try_wait().unwrap().is_some());
+        if ended {
+            child = Some(lab.start("run --poll"));
+        }
+        lab.path("began").exists()
+    });
+    assert_eq!(inhibited(&lab, "one").len(), 1);
+    lab.write("go", "");
+    outcome(child.unwrap()).code(0).says("1 succeeded");
+    assert_eq!(inhibited(&lab, "one"), [] as [Value; 0]);
+}
