@@ -1,5 +1,7 @@
 //! [`Reading`]: settings, playbooks and alerts, as `run` and `plan` need them.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::args::{AlertmanagerArgs, PlaybookArgs, RunningArgs, SourceArgs, StoreArgs};
@@ -32,8 +34,6 @@ pub(super) struct Reading {
     pub(super) bad: Vec<String>,
     /// Whether Alertmanager was asked.
     pub(super) polled: bool,
-    /// Whether these are all alerts that there are: every peer answered, and nothing was filtered away.
-    pub(super) whole: bool,
 }
 
 impl Reading {
@@ -158,9 +158,9 @@ fn take(
         alerts: intake.alerts,
         at: now,
         fresh: polled,
+        listed: intake.listed.map(Arc::from),
     };
-    let whole = polled && intake.complete;
-    Ok(Reading { settings, library, delivery, read: intake.read, bad: intake.bad, polled, whole })
+    Ok(Reading { settings, library, delivery, read: intake.read, bad: intake.bad, polled })
 }
 
 /// Reads the chosen source to its end.

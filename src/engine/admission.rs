@@ -3,6 +3,7 @@
 //! The pure judgement is `run`'s, the decision about claims and gates is the store's, in its
 //! transaction. `plan` takes the same way on a snapshot.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,10 +11,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Engine;
-use super::ports::{
-    Admitted, Ask, Episode, EpisodeKey, KeyAsk, Later, Lease, Observation, RunHeader, StoreError,
-};
-use crate::model::Alert;
+use super::ports::{Admitted, Ask, Episode, EpisodeKey, KeyAsk, Lease, Observation, RunHeader, StoreError};
+use super::put_off::{PutOff, row};
+use crate::model::{Alert, Fingerprint};
 use crate::playbook::{Library, Playbook, TriggerStatus};
 use crate::run::{
     Closed, Group, LaterReason, RunEvent, Seen, Skip, Stamped, Started, Verdict, concurrency_key,
@@ -33,6 +33,9 @@ pub struct Delivery {
     pub at: Timestamp,
     /// Whether they come from Alertmanager just now, so that a re-check at once would tell nothing new.
     pub fresh: bool,
+    /// Fingerprints of all alerts of the scope that fire, in order, whether a playbook matches them or not;
+    /// `None` when that is not known: only a poll without a filter that every peer answered knows it.
+    pub listed: Option<Arc<[Fingerprint]>>,
 }
 
 /// What admission says of one playbook and one group of alerts.
@@ -88,11 +91,12 @@ impl Engine {
     ///
     /// The store's.
     pub async fn admit(&self, library: &Library, delivery: &Delivery) -> Result<Vec<Offer>, StoreError> {
-        let episodes = self.store.observe(observations(delivery), delivery.at).await?;
-        let (mut offers, asks) = self.judge_all(library, delivery, &episodes);
+        let (delivery, put_off) = self.with_put_off(delivery).await?;
+        let episodes = self.store.observe(observations(&delivery), delivery.at).await?;
+        let (mut offers, asks) = self.judge_all(library, &delivery, &put_off, &episodes);
         let admitted = self.store.admit(asks.asks, self.owner.clone(), self.clock.now()).await?;
-        place(&mut offers, asks.of, admitted, delivery);
-        let later = offers.iter().filter_map(|offer| put_off(offer, delivery.at)).collect::<Vec<_>>();
+        place(&mut offers, asks.of, admitted, &delivery);
+        let later = offers.iter().filter_map(|offer| row(offer, delivery.at)).collect::<Vec<_>>();
         if !later.is_empty() {
             self.store.put_later(later).await?;
         }
@@ -105,14 +109,37 @@ impl Engine {
     ///
     /// The store's.
     pub async fn preview(&self, library: &Library, delivery: &Delivery) -> Result<Vec<Offer>, StoreError> {
-        let episodes = self.store.preview_episodes(observations(delivery), delivery.at).await?;
-        let (mut offers, asks) = self.judge_all(library, delivery, &episodes);
+        let (delivery, put_off) = self.with_put_off(delivery).await?;
+        let episodes = self.store.preview_episodes(observations(&delivery), delivery.at).await?;
+        let (mut offers, asks) = self.judge_all(library, &delivery, &put_off, &episodes);
         let admitted = self.store.preview(asks.asks, self.clock.now()).await?;
-        place(&mut offers, asks.of, admitted, delivery);
+        place(&mut offers, asks.of, admitted, &delivery);
         Ok(offers)
     }
 
-    fn judge_all(&self, library: &Library, delivery: &Delivery, episodes: &[Episode]) -> (Vec<Offer>, Asks) {
+    /// Adds to a delivery what was put off before and nobody brings again.
+    async fn with_put_off<'d>(
+        &self,
+        delivery: &'d Delivery,
+    ) -> Result<(Cow<'d, Delivery>, PutOff), StoreError> {
+        let rows = if delivery.listed.is_some() { self.store.later(None).await? } else { Vec::new() };
+        let mut put_off = PutOff::new(rows, delivery);
+        let alerts = std::mem::take(&mut put_off.alerts);
+        if alerts.is_empty() {
+            return Ok((Cow::Borrowed(delivery), put_off));
+        }
+        let mut whole = delivery.clone();
+        whole.alerts.extend(alerts);
+        Ok((Cow::Owned(whole), put_off))
+    }
+
+    fn judge_all(
+        &self,
+        library: &Library,
+        delivery: &Delivery,
+        put_off: &PutOff,
+        episodes: &[Episode],
+    ) -> (Vec<Offer>, Asks) {
         let mut offers = Vec::new();
         let mut groups: BTreeMap<(usize, TriggerStatus, Group), Vec<(usize, EpisodeKey)>> = BTreeMap::new();
         let mut matching = Vec::new();
@@ -122,6 +149,9 @@ impl Engine {
             let Some(episode) = episodes.get(n) else { continue };
             for &p in &matching {
                 let Some(playbook) = library.playbooks().get(p as usize) else { continue };
+                if !put_off.is_for(alert, playbook.name.as_str()) {
+                    continue;
+                }
                 let trigger = if alert.is_firing() { TriggerStatus::Firing } else { TriggerStatus::Resolved };
                 let claim = episode
                     .claims
@@ -303,20 +333,6 @@ fn place(
             }
         };
     }
-}
-
-/// Returns the row of an offer that comes back.
-fn put_off(offer: &Offer, since: Timestamp) -> Option<Later> {
-    let OfferAnswer::Later(closed) = &offer.answer else { return None };
-    Some(Later {
-        playbook: offer.playbook.name.to_string(),
-        target: offer.group.target.clone(),
-        trigger: offer.trigger,
-        scope: offer.scope.clone(),
-        alerts: offer.alerts.iter().map(|a| serde_json::to_value(a).unwrap_or(Value::Null)).collect(),
-        closed: closed.clone(),
-        since,
-    })
 }
 
 /// Returns whether a verdict may change as soon as another run of this process ends.

@@ -83,6 +83,7 @@ impl Engine {
             alerts: batch.iter().flat_map(|o| o.alerts.iter().cloned()).collect(),
             at: self.clock.now(),
             fresh: false,
+            listed: None,
             ..delivery.clone()
         };
         let answers = self.admit(library, &small).await?;

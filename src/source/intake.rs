@@ -5,8 +5,8 @@ use std::io;
 use jiff::Timestamp;
 
 use super::error::SourceError;
-use crate::model::Alert;
 use crate::model::payload::{PayloadReader, RawAlert, ReadStats, Shape};
+use crate::model::{Alert, Fingerprint};
 
 /// Says of an alert that is still JSON text whether it is wanted.
 pub type Keep<'k> = dyn Fn(&RawAlert<'_>) -> bool + Sync + 'k;
@@ -26,10 +26,9 @@ pub struct Intake {
     pub warnings: Vec<String>,
     /// Whose alerts these are.
     pub origin: Origin,
-    /// Whether these are all alerts that Alertmanager has: every peer answered completely, without a filter.
-    pub complete: bool,
-    /// Fingerprints of all alerts that came, wanted or not; only a poll knows them.
-    pub listed: Vec<String>,
+    /// Fingerprints of all alerts that fire, wanted or not, in order; only a poll without a filter that every
+    /// peer answered knows them.
+    pub listed: Option<Vec<Fingerprint>>,
 }
 
 /// Who gave alerts their labels. Fingerprints are only compared within one.
@@ -93,8 +92,7 @@ impl Intake {
             bad: bad_alerts(name, stats.bad.iter().map(ToString::to_string), stats.bad_count),
             warnings,
             origin: Origin::of(name, &stats.shapes)?,
-            complete: true,
-            listed: Vec::new(),
+            listed: None,
         })
     }
 }

@@ -49,8 +49,7 @@ pub async fn from_poll(
             Dialect::Alertmanager => Origin::Alertmanager,
             Dialect::Grafana => Origin::Grafana,
         },
-        complete: whole && filters.is_empty(),
-        listed: listed.iter().map(ToString::to_string).collect(),
+        listed: Some(listed).filter(|_| whole && filters.is_empty()),
         source,
     })
 }

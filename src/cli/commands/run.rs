@@ -102,7 +102,7 @@ async fn work(
         }
         let mut offers = engine.admit(&reading.library, &reading.delivery).await?;
         let ends = engine.complete(&reading.library, Some(&reading.delivery), &mut offers, resumed).await?;
-        engine.settle_put_off(&reading.delivery, &offers, reading.whole).await?;
+        engine.settle_put_off(&reading.delivery, &offers).await?;
         Ok((offers, ends))
     };
     bench.attend(doing, show).await

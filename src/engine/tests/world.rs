@@ -126,6 +126,7 @@ impl World {
             alerts: alerts(hosts),
             at: self.clock.now(),
             fresh: false,
+            listed: None,
         }
     }
 

@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod failures;
 mod kills;
+mod later;
 mod limits;
 mod mutes;
 mod pipes;
