@@ -150,7 +150,7 @@ fn take(
     for bad in &intake.bad {
         context.ui.warn(format_args!("{bad}; it is passed over"));
     }
-    intake.alerts.sort_by_key(|alert| (alert.starts_at, alert.fingerprint));
+    intake.settle();
     let polled = source == Source::Poll;
     let delivery = Delivery {
         scope: settings.scope_of(intake.origin),

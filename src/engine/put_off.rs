@@ -184,7 +184,7 @@ mod tests {
             (Some(&[&fires][..]), vec![], "stand f, gone r, offered "),
             (Some(&[]), vec![], "stand r, gone f, offered A"),
             (Some(&[]), vec![over.clone()], "stand r, gone f, offered "),
-            (None, vec![], "stand f, gone , offered "),
+            (None, vec![], "stand f r, gone , offered "),
         ] {
             assert_eq!(said(rows(), &delivery(brought, listed)), wanted, "{listed:?}");
         }

@@ -76,6 +76,19 @@ impl Intake {
         Ok((Intake::of(name, alerts, stats)?, empty))
     }
 
+    /// Brings the alerts in order, oldest first, and each episode once: a document may name an alert several
+    /// times (groups do, and webhooks one after the other). Its end counts, whatever comes after it.
+    pub fn settle(&mut self) {
+        self.alerts.sort_by_key(|alert| (alert.starts_at, alert.fingerprint));
+        self.alerts.dedup_by(|again, alert| {
+            let same = (again.starts_at, again.fingerprint) == (alert.starts_at, alert.fingerprint);
+            if same && (alert.is_firing() || !again.is_firing()) {
+                std::mem::swap(again, alert);
+            }
+            same
+        });
+    }
+
     /// Makes the intake of what a reader kept.
     pub(super) fn of(name: &str, alerts: Vec<Alert>, stats: ReadStats) -> Result<Intake, SourceError> {
         let mut warnings = stats.warnings;
@@ -146,6 +159,28 @@ mod tests {
         let keep = |raw: &RawAlert<'_>| crate::model::Labels::label(raw.labels(), "a") == Some("2");
         let (intake, empty) = Intake::stream("x", text.as_bytes(), Timestamp::UNIX_EPOCH, &keep).unwrap();
         assert_eq!((intake.read, intake.alerts.len(), empty), (2, 1, false));
+    }
+
+    #[test]
+    fn an_episode_counts_once_and_its_end_counts() {
+        let one = |n: u8, end: &str| {
+            format!(
+                r#"{{"labels":{{"a":"1"}},"startsAt":"2026-01-01T00:00:00Z","annotations":{{"n":"{n}"}}{end}}}"#
+            )
+        };
+        let end = r#","endsAt":"1969-01-01T00:00:00Z""#;
+        for (texts, kept) in [
+            (vec![one(1, ""), one(2, "")], (true, "2")),
+            (vec![one(1, ""), one(2, end)], (false, "2")),
+            (vec![one(1, end), one(2, "")], (false, "1")),
+            (vec![one(1, ""), one(2, end), one(3, "")], (false, "2")),
+        ] {
+            let mut intake = stream(&texts.join("\n")).unwrap().0;
+            intake.settle();
+            let alerts: Vec<_> =
+                intake.alerts.iter().map(|a| (a.is_firing(), a.annotations["n"].as_str())).collect();
+            assert_eq!(alerts, [kept], "{texts:?}");
+        }
     }
 
     #[test]
