@@ -452,13 +452,13 @@ fn with_options(lexer: &mut Lexer<'_>, program: &'static Program, arguments: &[W
                 continue;
             }
             let letters: Vec<char> = start.chars().skip(1).collect();
-            if program.code == Code::OptionOrFile && !is_shell && !has_code {
-                // `python -m`, `perl -M`, `node -r`: options name code too.
-                refuse_option(lexer, word);
-            }
             // `psql -Atc code`, `perl -ne code`: the letter may come after others.
             let code_letter = letters.iter().position(|letter| program.letters.contains(*letter));
             let valued_letter = letters.iter().position(|letter| program.valued.contains(*letter));
+            if program.code == Code::OptionOrFile && !is_shell && !has_code && code_letter.is_none() {
+                // `python -m`, `perl -M`, `node -r`: options name code too.
+                refuse_option(lexer, word);
+            }
             match (code_letter, valued_letter) {
                 (Some(at), valued) if valued.is_none_or(|valued| at < valued) => {
                     has_code = true;

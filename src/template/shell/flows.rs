@@ -107,7 +107,7 @@ impl Flows {
     }
 
     /// Notes what flows into some command's standard input.
-    pub(super) fn pipe(&mut self, holes: &[usize], names: &[String]) {
+    pub(super) fn pipe<'n>(&mut self, holes: &[usize], names: impl IntoIterator<Item = &'n String>) {
         self.assign_holes(Self::PIPED, holes.iter().copied());
         self.assign_names(Self::PIPED, names);
     }
@@ -141,9 +141,9 @@ impl Flows {
     }
 
     /// Notes that a variable may hold what others hold.
-    pub(super) fn assign_names(&mut self, name: &str, others: &[String]) {
+    pub(super) fn assign_names<'n>(&mut self, name: &str, others: impl IntoIterator<Item = &'n String>) {
         self.names.extend(
-            others.iter().filter(|other| *other != name).map(|other| (name.to_owned(), other.clone())),
+            others.into_iter().filter(|other| *other != name).map(|other| (name.to_owned(), other.clone())),
         );
     }
 
@@ -192,9 +192,11 @@ impl Flows {
 
     /// Returns where holes arrive by variables.
     pub(super) fn arrivals(&self) -> Vec<Arrived> {
+        let ways = self.ways();
+        let mut known: BTreeMap<&str, Vec<(String, Arrival, bool)>> = BTreeMap::new();
         let mut arrivals = Vec::new();
         for (name, hole) in &self.holes {
-            let found = self.arrivals_of(name);
+            let found = known.entry(name).or_insert_with(|| self.arrivals_of(name, &ways)).clone();
             arrivals.extend(found.into_iter().map(|(by, arrival, is_unquoted)| Arrived {
                 hole: *hole,
                 by,
@@ -215,8 +217,9 @@ impl Flows {
             .chain(self.code.keys())
             .chain(&self.commands)
             .collect();
+        let ways = self.ways();
         let arrival = |name: &&String| {
-            let (by, arrival, _) = self.arrivals_of(name).into_iter().next()?;
+            let (by, arrival, _) = self.arrivals_of(name, &ways).into_iter().next()?;
             let becomes = match arrival {
                 Arrival::Evaluated => {
                     format!("arithmetic or a name, as which the script evaluates {}", shown(&by))
@@ -233,9 +236,9 @@ impl Flows {
     }
 
     /// Where a variable's value arrives, by which last variable, and whether its quotes are gone by then.
-    fn arrivals_of(&self, name: &str) -> Vec<(String, Arrival, bool)> {
+    fn arrivals_of(&self, name: &str, ways: &Ways<'_>) -> Vec<(String, Arrival, bool)> {
         let mut arrivals = Vec::new();
-        let reached = self.reached(name);
+        let reached = reached(name, ways);
         let is_unquoted = reached.iter().any(|name| self.unquoted.contains(*name));
         if self.declares_integers && is_variable(name) {
             arrivals.push((name.to_owned(), Arrival::Evaluated, is_unquoted));
@@ -266,19 +269,31 @@ impl Flows {
             .map(|arrived| arrived.hole)
     }
 
-    /// The variables that may hold what this one holds.
-    fn reached<'f>(&'f self, name: &'f str) -> BTreeSet<&'f str> {
-        let mut reached = BTreeSet::from([name]);
-        let mut next = vec![name];
-        while let Some(source) = next.pop() {
-            for (target, from) in &self.names {
-                if from == source && reached.insert(target) {
-                    next.push(target);
-                }
+    /// From each variable to those that may hold what it holds.
+    fn ways(&self) -> Ways<'_> {
+        let mut ways = Ways::new();
+        for (target, source) in &self.names {
+            ways.entry(source).or_default().push(target);
+        }
+        ways
+    }
+}
+
+/// From each variable to those that may hold what it holds.
+type Ways<'f> = BTreeMap<&'f str, Vec<&'f str>>;
+
+/// The variables that may hold what this one holds.
+fn reached<'f>(name: &'f str, ways: &Ways<'f>) -> BTreeSet<&'f str> {
+    let mut reached = BTreeSet::from([name]);
+    let mut next = vec![name];
+    while let Some(source) = next.pop() {
+        for target in ways.get(source).into_iter().flatten() {
+            if reached.insert(target) {
+                next.push(target);
             }
         }
-        reached
     }
+    reached
 }
 
 /// Tells whether a name is that of a variable, and not of a file, a pipe or a function.

@@ -4,6 +4,8 @@
 //! here-documents, and which words make a command. It never sees a value. Where it is wrong, a
 //! value is quoted for the wrong place, but is still only what a variable expands to.
 
+use std::collections::BTreeSet;
+
 use super::super::problem::Problem;
 use super::Dialect;
 use super::commands;
@@ -64,10 +66,10 @@ pub(super) struct Frame {
     /// Of the whole group.
     all: Vec<usize>,
     /// The variables that the element expands.
-    pub(super) names: Vec<String>,
-    all_names: Vec<String>,
+    pub(super) names: BTreeSet<String>,
+    all_names: BTreeSet<String>,
     /// The variables that elements of this pipeline before it expand.
-    pub(super) earlier_names: Vec<String>,
+    pub(super) earlier_names: BTreeSet<String>,
 }
 
 /// A here-document that was announced.
@@ -333,7 +335,7 @@ impl Lexer<'_> {
     /// Notes that the command which is read may print what this name holds.
     pub(super) fn prints(&mut self, name: String) {
         if let Some(frame) = self.frames.last_mut() {
-            frame.names.push(name.clone());
+            frame.names.insert(name.clone());
         }
         self.expanded.push(name);
     }
@@ -760,6 +762,8 @@ impl Lexer<'_> {
         let (names, nested) = (std::mem::take(&mut self.expanded), std::mem::take(&mut self.nested));
         let mut word = self.bare_word();
         word.names = std::mem::replace(&mut self.expanded, names);
+        word.names.sort_unstable();
+        word.names.dedup();
         word.nested = std::mem::replace(&mut self.nested, nested);
         // A word inside a substitution is part of the word around it.
         self.expanded.extend(word.names.iter().cloned());
