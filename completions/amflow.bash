@@ -1643,7 +1643,7 @@ _amflow() {
             return 0
             ;;
         amflow__subcmd__schema)
-            opts="-q -v -h --config --quiet --verbose --help playbook config"
+            opts="-q -v -h --config --quiet --verbose --help playbook config output"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

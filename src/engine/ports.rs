@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -74,7 +75,7 @@ pub trait Reporter: Send + Sync {
 }
 
 /// What listings and reporters show of a run without its journal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunHeader {
     /// The run's id.
     pub run: String,
@@ -145,7 +146,7 @@ pub struct Claim {
 }
 
 /// A process that holds leases.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Owner {
     /// The host's boot id: a pid means nothing after a reboot.
     pub boot_id: String,
@@ -256,7 +257,7 @@ pub struct Later {
 }
 
 /// One line of a listing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunSummary {
     /// What it is.
     #[serde(flatten)]
@@ -266,10 +267,13 @@ pub struct RunSummary {
     /// Why, when it is over or waits.
     pub reason: String,
     /// When it was admitted.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub started_at: Timestamp,
     /// When its last event was recorded.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub updated_at: Timestamp,
     /// When it goes on by itself.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub due: Option<Timestamp>,
     /// The process that works on it.
     pub owner: Option<Owner>,

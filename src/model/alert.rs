@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::fingerprint::Fingerprint;
@@ -151,41 +152,67 @@ impl std::fmt::Display for AlertStatus {
     }
 }
 
-/// The JSON of an alert.
-#[derive(Serialize, Deserialize)]
+/// An alert in the shape of Alertmanager's API v2, with two additions: the state `resolved`, and `values` and `links`
+/// where the source had them.
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Alert")]
 struct Document<'a> {
+    /// What people read.
     annotations: std::borrow::Cow<'a, BTreeMap<String, String>>,
+    /// When it ended, or until when its source vouches for it; `0001-01-01T00:00:00Z` where the source does not say.
     #[serde(with = "time::optional")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     ends_at: Option<Timestamp>,
+    /// What Alertmanager calls it by: 16 hexadecimal digits.
+    #[schemars(with = "String")]
     fingerprint: Fingerprint,
+    /// Where it is routed to.
     receivers: Vec<Receiver<'a>>,
+    /// When it began to fire.
     #[serde(with = "time::required")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     starts_at: Timestamp,
+    /// Whether it fires, and what mutes it.
     status: Status<'a>,
+    /// When Alertmanager last heard of it.
     #[serde(default, with = "time::optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     updated_at: Option<Timestamp>,
+    /// The page of the rule that raised it.
     #[serde(rename = "generatorURL", default, skip_serializing_if = "str::is_empty")]
     generator_url: std::borrow::Cow<'a, str>,
+    /// Its identity.
+    #[schemars(with = "BTreeMap<String, String>")]
     labels: std::borrow::Cow<'a, LabelSet>,
+    /// Measured values: Grafana's by their reference, Prometheus' and vmalert's as `value`.
     #[serde(default, skip_serializing_if = "no_entries")]
     values: std::borrow::Cow<'a, BTreeMap<String, f64>>,
+    /// Grafana's pages: `dashboard`, `panel`, `silence`, `image`.
     #[serde(default, skip_serializing_if = "no_entries")]
     links: std::borrow::Cow<'a, BTreeMap<String, String>>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A receiver of Alertmanager.
+#[derive(Serialize, Deserialize, JsonSchema)]
 struct Receiver<'a> {
+    /// Its name.
     name: std::borrow::Cow<'a, str>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// Whether an alert fires, and what mutes it.
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AlertStatus")]
 struct Status<'a> {
+    /// Fingerprints of the alerts that inhibit it.
     inhibited_by: std::borrow::Cow<'a, [String]>,
+    /// Names of the time intervals that mute it.
     #[serde(default)]
     muted_by: std::borrow::Cow<'a, [String]>,
+    /// Ids of the silences that mute it.
     silenced_by: std::borrow::Cow<'a, [String]>,
+    /// `active`, `suppressed`, `unprocessed`, or `resolved`.
     state: std::borrow::Cow<'a, str>,
 }
 
@@ -215,6 +242,16 @@ impl Serialize for Alert {
             links: Borrowed(&self.links),
         };
         document.serialize(serializer)
+    }
+}
+
+impl JsonSchema for Alert {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Document::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Document::json_schema(generator)
     }
 }
 

@@ -3,6 +3,7 @@
 mod effect;
 mod lines;
 mod record;
+mod shapes;
 mod story;
 
 pub use effect::{effect_details, effect_line, hold_line};
@@ -11,4 +12,5 @@ pub use record::{
     GoOnRecord, LaterRecord, OUTPUT_VERSION, PlanRecord, RunRecord, RunReport, SkipRecord, StepRecord,
     plan_record, run_record, step_records,
 };
+pub use shapes::{BreakerRecord, BreakerState, RunStory, output_schema};
 pub use story::story;

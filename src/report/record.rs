@@ -1,5 +1,5 @@
-//! Records for programs: the versioned shapes of `run -o json`, `plan -o json`, `runs show -o json`.
-//! Their schema is in `docs/output.schema.json`.
+//! Records for programs: the versioned shapes of `run -o json` and `plan -o json`. Their schema is made in
+//! `shapes.rs`.
 
 use std::collections::BTreeMap;
 
@@ -38,6 +38,7 @@ pub struct RunReport {
 pub struct RunRecord {
     /// Always `run`.
     #[serde(rename = "type")]
+    #[schemars(extend("const" = "run"))]
     pub kind: &'static str,
     /// The run's id.
     pub run: String,
@@ -66,6 +67,7 @@ pub struct RunRecord {
 pub struct LaterRecord {
     /// Always `later`.
     #[serde(rename = "type")]
+    #[schemars(extend("const" = "later"))]
     pub kind: &'static str,
     /// The playbook.
     pub playbook: String,
@@ -85,6 +87,7 @@ pub struct LaterRecord {
 pub struct SkipRecord {
     /// Always `skip`.
     #[serde(rename = "type")]
+    #[schemars(extend("const" = "skip"))]
     pub kind: &'static str,
     /// The playbook.
     pub playbook: String,
@@ -101,6 +104,7 @@ pub struct SkipRecord {
 pub struct PlanRecord {
     /// Always `start`.
     #[serde(rename = "type")]
+    #[schemars(extend("const" = "start"))]
     pub kind: &'static str,
     /// The playbook.
     pub playbook: String,
@@ -119,6 +123,7 @@ pub struct PlanRecord {
 pub struct GoOnRecord {
     /// Always `go_on`.
     #[serde(rename = "type")]
+    #[schemars(extend("const" = "go_on"))]
     pub kind: &'static str,
     /// The run's id.
     pub run: String,
@@ -154,6 +159,7 @@ pub struct StepRecord {
     pub when: Option<String>,
     /// The effect; secrets by name.
     #[serde(skip_serializing_if = "Value::is_null")]
+    #[schemars(with = "super::shapes::PlannedEffect")]
     pub effect: Value,
     /// What it gave, when it was done for this plan.
     #[serde(skip_serializing_if = "Value::is_null")]

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,18 +13,19 @@ use crate::playbook::TriggerStatus;
 use crate::step::{Effect, Hold, IfLost, Memo, Outcome};
 
 /// An event with its place in the journal and the time at which it was recorded.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stamped {
     /// Place in the run's journal, from 1.
     pub seq: u64,
     /// When it was recorded.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: Timestamp,
     /// What happened.
     pub event: RunEvent,
 }
 
 /// What happened in a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum RunEvent {
     /// The run was admitted: its claims are durable.
@@ -81,6 +83,7 @@ pub enum RunEvent {
         memo: Memo,
         /// The wait goes on until then at the latest.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>", extend("format" = "date-time"))]
         parked_until: Option<Timestamp>,
         /// Whether a person is waited for.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -108,6 +111,7 @@ pub enum RunEvent {
         /// Number of the attempt to come.
         attempt: u32,
         /// Not before then.
+        #[schemars(with = "String", extend("format" = "date-time"))]
         due: Timestamp,
     },
     /// A step is over: after its last attempt, or without any (skipped, a block's end).
@@ -191,7 +195,7 @@ pub enum RunEvent {
 }
 
 /// How a run was admitted: everything that it will ever know of the world at its start.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Started {
     /// The playbook's name.
     pub playbook: String,
@@ -222,7 +226,7 @@ pub struct Started {
 }
 
 /// What reaches a run from outside.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Signal {
     /// Unique: a signal seen twice counts once.
     pub id: String,
@@ -231,7 +235,7 @@ pub struct Signal {
 }
 
 /// The kinds of signal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "signal", rename_all = "snake_case")]
 pub enum SignalKind {
     /// End the run: `finally` still runs.
@@ -263,7 +267,7 @@ pub enum SignalKind {
 }
 
 /// What became of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// Admitted, waits for a concurrency key.

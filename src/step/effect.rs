@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::hold::HoldEffect;
 
 /// What a step wants done.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "effect", rename_all = "snake_case")]
 pub enum Effect {
     /// A process on this host.
@@ -28,7 +29,7 @@ pub enum Effect {
 }
 
 /// A process: argv, environment, standard input. No shell unless argv names one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandEffect {
     /// The program and its arguments; never empty.
     pub argv: Vec<String>,
@@ -57,7 +58,7 @@ pub struct CommandEffect {
 }
 
 /// Resource limits of a command; `None` leaves amflow's own in force.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandLimits {
     /// CPU time in seconds (`ulimit -t`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,7 +92,7 @@ fn default_output_limit() -> usize {
 }
 
 /// A text, or a reference to a secret that the performer resolves when it performs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TextOrSecret {
     /// Plain text, already rendered.
@@ -101,7 +102,7 @@ pub enum TextOrSecret {
 }
 
 /// An HTTP request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestEffect {
     /// GET, POST ...
     pub method: String,
@@ -125,7 +126,7 @@ pub struct RequestEffect {
 }
 
 /// The body of a request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestBody {
     /// `application/json`.
@@ -137,7 +138,7 @@ pub enum RequestBody {
 }
 
 /// A query to Prometheus.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct QueryEffect {
     /// The connection of the configuration; the configured Prometheus when `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -150,7 +151,7 @@ pub struct QueryEffect {
 }
 
 /// The range of a range query.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct QueryRange {
     /// Seconds before now at which the range begins.
     pub seconds: f64,
@@ -160,7 +161,7 @@ pub struct QueryRange {
 
 /// A look at whether alerts are still there: asked of every peer of the cluster, in all states and
 /// without a filter, because a filtered answer cannot prove absence.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SightingEffect {
     /// Fingerprints of the alerts looked for, 16 hex digits.
     pub fingerprints: Vec<String>,

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a run wants to be so while it lives.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "hold", rename_all = "snake_case")]
 pub enum Hold {
     /// A silence in Alertmanager.
@@ -19,7 +20,7 @@ pub enum Hold {
 }
 
 /// A silence, short and extended in place.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SilenceHold {
     /// Name, operator (`=`, `!=`, `=~`, `!~`) and value; never empty.
     pub matchers: Vec<(String, String, String)>,
@@ -32,13 +33,14 @@ pub struct SilenceHold {
 }
 
 /// A posted alert with a heartbeat.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertHold {
     /// Labels; must hold `amflow_state`.
     pub labels: BTreeMap<String, String>,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
     /// Always sent with it: without startsAt a heartbeat moves startsAt forward (Alertmanager, all versions).
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub starts_at: Timestamp,
     /// Seconds after now that it is posted to end at.
     pub lease_seconds: u64,
@@ -65,7 +67,7 @@ impl Hold {
 }
 
 /// Making, renewing or releasing a hold.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HoldEffect {
     /// What to do.
     pub action: HoldAction,
@@ -79,7 +81,7 @@ pub struct HoldEffect {
 }
 
 /// What to do with a hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldAction {
     /// Make it, or find the one that is there.

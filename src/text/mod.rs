@@ -33,7 +33,7 @@ pub use escape::{escape_for_terminal, escape_lines_for_terminal};
 pub use node::{Entry, Mapping, Node, NodeKind, PathSegment, Sequence};
 pub use parse::{Document, parse};
 pub use scalar::{CoreTag, Scalar, ScalarStyle};
-pub use schema::schema_of;
+pub use schema::{schema_for_editors, schema_of};
 pub use source::{Position, SourceFile};
 pub use span::{Span, Spanned};
 pub use suggest::{closest, hint as suggestion, list as word_list};

@@ -1,6 +1,6 @@
 //! Questions to a JSON Schema that can be answered without a value: [`Types`], literals, references.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A JSON Schema that is an object.
 pub(super) type SchemaMap = Map<String, Value>;
@@ -8,6 +8,38 @@ pub(super) type SchemaMap = Map<String, Value>;
 /// Returns the JSON Schema of a type, as `schemars` derives it.
 pub fn schema_of<T: schemars::JsonSchema>() -> Value {
     schemars::schema_for!(T).to_value()
+}
+
+/// Returns a schema as editors need it: texts take the spelling of any scalar (`targets: 5`, `version: 1.10`), which
+/// a validator that reads YAML into numbers and booleans has to be told.
+#[must_use]
+pub fn schema_for_editors(mut schema: Value) -> Value {
+    open_texts(&mut schema);
+    schema
+}
+
+fn open_texts(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            let is_free = !map.contains_key("enum") && !map.contains_key("const");
+            if is_free && map.get("type").is_some_and(|kind| kind == "string") {
+                map.insert("type".to_owned(), json!(["string", "number", "boolean"]));
+            } else if let (true, Some(Value::Array(kinds))) = (is_free, map.get_mut("type"))
+                && kinds.iter().any(|kind| kind == "string")
+            {
+                let missing =
+                    ["number", "boolean"].into_iter().map(Value::from).filter(|kind| !kinds.contains(kind));
+                let missing: Vec<_> = missing.collect();
+                kinds.extend(missing);
+            }
+            if map.get("format").is_some_and(|format| format == "duration") {
+                map.insert("format".to_owned(), json!("prometheus-duration"));
+            }
+            map.values_mut().for_each(open_texts);
+        }
+        Value::Array(list) => list.iter_mut().for_each(open_texts),
+        _ => {}
+    }
 }
 
 /// A set of JSON's types.

@@ -11,12 +11,16 @@ mod alertmanager;
 
 mod checks;
 mod client;
+mod docs;
 mod histories;
 mod hostile;
+mod output;
 mod perform;
 mod perform_net;
 mod plan;
 mod playbooks;
 mod raised;
 mod scenarios;
+mod schemas;
+mod validate;
 mod template_docs;

@@ -1,14 +1,13 @@
 //! `amflow breakers`: which playbooks failed too often in a row, and letting them start again.
 
 use clap::{Args, Subcommand};
-use comfy_table::Table;
-use serde_json::json;
 
 use crate::cli::args::{Format, OutputArgs, StoreArgs};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
 use crate::cli::workbench;
 use crate::engine::gate_keys;
+use crate::report::BreakerRecord;
 use crate::run::{Change, GateChange};
 
 /// The arguments of `amflow breakers`.
@@ -55,21 +54,7 @@ fn list(context: &Context, format: Format, store: &StoreArgs) -> Result<Exit, Cl
     let gates = context.block_on(store.gates("breaker:".to_owned()))?.or_end(Exit::Unable)?;
     let records: Vec<_> = gates
         .iter()
-        .filter(|(_, state)| state.failures > 0 || state.opened_at.is_some() || state.trickle)
-        .map(|(key, state)| {
-            let playbook = key.strip_prefix("breaker:").unwrap_or(key);
-            let is = match (state.opened_at, state.trickle) {
-                (Some(_), _) => "open",
-                (None, true) => "trickles",
-                (None, false) => "closed",
-            };
-            json!({
-                "playbook": playbook,
-                "state": is,
-                "failures": state.failures,
-                "opened_at": state.opened_at.map(|t| t.to_string()),
-            })
-        })
+        .filter_map(|(key, state)| BreakerRecord::of(key.strip_prefix("breaker:").unwrap_or(key), state))
         .collect();
     match format {
         Format::Json => context.ui.json(&records),
@@ -78,7 +63,7 @@ fn list(context: &Context, format: Format, store: &StoreArgs) -> Result<Exit, Cl
         Format::Text => {
             let mut table = workbench::table(context, &["PLAYBOOK", "BREAKER", "FAILURES", "OPENED"]);
             for record in &records {
-                row(&mut table, record);
+                table.add_row(cells(record));
             }
             context.ui.line(table);
         }
@@ -86,10 +71,9 @@ fn list(context: &Context, format: Format, store: &StoreArgs) -> Result<Exit, Cl
     Ok(Exit::Done)
 }
 
-fn row(table: &mut Table, record: &serde_json::Value) {
-    let text = |key: &str| record.get(key).and_then(serde_json::Value::as_str).unwrap_or("-").to_owned();
-    let failures = record.get("failures").map(ToString::to_string).unwrap_or_default();
-    table.add_row(vec![text("playbook"), text("state"), failures, text("opened_at")]);
+fn cells(record: &BreakerRecord) -> Vec<String> {
+    let opened = record.opened_at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    vec![record.playbook.clone(), record.state.as_str().to_owned(), record.failures.to_string(), opened]
 }
 
 fn reset(context: &Context, playbooks: &[String], store: &StoreArgs) -> Result<Exit, CliError> {

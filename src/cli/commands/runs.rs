@@ -1,7 +1,6 @@
 //! `amflow runs`: what was run, what goes on, and doing something about it.
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use crate::cli::args::{Format, OutputArgs, StoreArgs};
 use crate::cli::context::Context;
@@ -9,7 +8,7 @@ use crate::cli::error::{CliError, Exit, OrExit as _};
 use crate::cli::workbench;
 use crate::engine::{RunFilter, RunSummary, Store};
 use crate::model::parse_duration;
-use crate::report::{short_id, story};
+use crate::report::{OUTPUT_VERSION, RunStory, short_id, story};
 use crate::run::RunStatus;
 use crate::store::{Access, Retention, tidy};
 use crate::text::{closest, plural};
@@ -201,12 +200,12 @@ fn show(args: &ShowArgs, context: &Context) -> Result<Exit, CliError> {
     let run = find(context, store.as_ref(), &args.run)?;
     let (summary, text, journal) = context.block_on(store.read(run.header.run))?.or_end(Exit::Unable)?;
     match args.output.output {
-        Format::Json => context.ui.json(&json!({
-            "version": crate::report::OUTPUT_VERSION,
-            "run": summary,
-            "playbook_text": *text,
-            "journal": journal,
-        })),
+        Format::Json => context.ui.json(&RunStory {
+            version: OUTPUT_VERSION,
+            run: summary,
+            playbook_text: text.as_ref().to_owned(),
+            journal,
+        }),
         Format::Ndjson => journal.iter().for_each(|event| context.ui.json_line(event)),
         Format::Text => story(&summary, &journal).into_iter().for_each(|line| context.ui.line(line)),
     }

@@ -1,13 +1,17 @@
-//! `amflow schema`: the JSON Schema of playbooks and of the configuration, for editors.
+//! `amflow schema`: the JSON Schema of playbooks and of the configuration, for editors, and of what is printed for
+//! programs.
 
 use clap::{Args, ValueEnum};
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit};
+use crate::text::schema_for_editors;
 
 const EXAMPLES: &str = "\
 Examples:
   amflow schema playbook > playbook.schema.json
+  amflow schema config > amflow.schema.json
+  amflow schema output > output.schema.json               one entry a command and format below `$defs`
   # yaml-language-server: $schema=playbook.schema.json      (first line of a playbook)";
 
 /// The arguments of `amflow schema`.
@@ -26,13 +30,16 @@ pub enum SchemaOf {
     Playbook,
     /// The configuration
     Config,
+    /// Everything that `-o json` and `-o ndjson` print
+    Output,
 }
 
 /// Prints the schema.
 pub(super) fn run(args: &SchemaArgs, context: &Context) -> Result<Exit, CliError> {
     match args.what {
-        SchemaOf::Playbook => context.ui.json(&crate::playbook::schema()),
-        SchemaOf::Config => context.ui.json(&crate::config::schema()),
+        SchemaOf::Playbook => context.ui.json(&schema_for_editors(crate::playbook::schema().clone())),
+        SchemaOf::Output => context.ui.json(&crate::report::output_schema()),
+        SchemaOf::Config => context.ui.json(&schema_for_editors(crate::config::schema())),
     }
     Ok(Exit::Done)
 }

@@ -5,4 +5,5 @@ pub(crate) mod http;
 pub(crate) mod lab;
 pub(crate) mod program;
 pub(crate) mod proxy;
+pub(crate) mod schema;
 pub(crate) mod tls;

@@ -31,5 +31,5 @@ pub(crate) fn fresh(file: &Path, now: &[u8]) {
         fs::write(file, now).unwrap();
     }
     let kept = fs::read(file).unwrap_or_default();
-    assert!(kept == now, "{} is stale: AMFLOW_UPDATE_DOCS=1 tests/run --test it cli::", file.display());
+    assert!(kept == now, "{} is stale: AMFLOW_UPDATE_DOCS=1 tests/run --test it writes it", file.display());
 }

@@ -2,15 +2,16 @@
 
 use clap::Args;
 
-use crate::cli::args::{AlertmanagerArgs, OutputArgs, RunningArgs, StoreArgs};
+use crate::cli::args::{AlertmanagerArgs, Format, OutputArgs, RunningArgs, StoreArgs};
 use crate::cli::commands::run::exit;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
 use crate::cli::reading;
 use crate::cli::show::Show;
 use crate::cli::workbench::{self, Workbench};
-use crate::engine::{StoreError, Take};
+use crate::engine::{RunEnd, StoreError, Take};
 use crate::playbook::Library;
+use crate::report::{LaterRecord, run_record};
 use crate::store::Access;
 use crate::text::plural;
 
@@ -113,11 +114,16 @@ fn go_on(
         engine.complete(&Library::new(Vec::new()), None, &mut offers, resumed).await
     };
     let ends = context.block_on(bench.attend(doing, &mut show))?.or_end(Exit::Unable)?;
-    if output.output == crate::cli::args::Format::Json {
-        context.ui.json(&ends.iter().map(crate::report::run_record).collect::<Vec<_>>());
-    }
+    print(context, output, &ends);
     context.ui.say(format_args!("went on with {}", plural(ends.len(), "run")));
     Ok(exit(&[], &ends, bench.engine.stopped_by()))
+}
+
+/// Prints what became of runs; lines were printed as they ended.
+fn print(context: &Context, output: &OutputArgs, ends: &[RunEnd]) {
+    if output.output == Format::Json {
+        context.ui.json(&ends.iter().map(run_record).collect::<Vec<_>>());
+    }
 }
 
 /// Cancels runs: those that a process works on are told, the others are ended here.
@@ -164,8 +170,9 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<Exit, CliErro
         Ok::<_, StoreError>((offers, ends))
     };
     let (offers, ends) = context.block_on(bench.attend(doing, &mut show))?.or_end(Exit::Unable)?;
-    for record in offers.iter().filter_map(crate::report::LaterRecord::of) {
+    for record in offers.iter().filter_map(LaterRecord::of) {
         context.ui.warn(format_args!("not now: {}", record.detail));
     }
+    print(context, &args.output, &ends);
     Ok(exit(&offers, &ends, bench.engine.stopped_by()))
 }
