@@ -105,6 +105,11 @@ pub(super) fn read_all(
     reading(context, playbooks, source, store, running, true)
 }
 
+/// Returns whether these arguments ask Alertmanager.
+pub(super) fn polls(args: &SourceArgs) -> bool {
+    matches!(choose(args.from.as_deref(), args.poll, look_at_stdin(), true), Ok(Source::Poll))
+}
+
 /// Reads all alerts, without any playbook.
 pub(super) fn read_alone(context: &Context, source: &SourceArgs) -> Result<Reading, CliError> {
     let settings = settings(context, &source.alertmanager, None, None, None)?;

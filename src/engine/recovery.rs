@@ -34,7 +34,12 @@ impl Engine {
             let survivors = survivors.iter().filter(|mark| mark.starts_with(&of_run)).cloned().collect();
             let name = run.lease.run.clone();
             match self.resume(run, survivors) {
-                Ok(run) => resumed.push(run),
+                Ok(run) => {
+                    for mark in &run.survivors {
+                        self.reporter.notice(&format!("ended a command that was left running: {mark}"));
+                    }
+                    resumed.push(run);
+                }
                 Err(why) => self.reporter.notice(&format!("run {name} cannot go on: {why}")),
             }
         }

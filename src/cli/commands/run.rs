@@ -51,7 +51,16 @@ pub struct RunArgs {
 
 /// Reads, admits, works, reports.
 pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
-    let reading = reading::read(context, &args.playbooks, &args.source, &args.store, Some(&args.running))?;
+    let read = reading::read(context, &args.playbooks, &args.source, &args.store, Some(&args.running));
+    let reading = match read {
+        Ok(reading) => reading,
+        Err(error) => {
+            if error.exit() == Exit::Unable && reading::polls(&args.source) {
+                go_on_blind(args, context)?;
+            }
+            return Err(error);
+        }
+    };
     refuse_missing(&reading)?;
     let nothing_to_do = reading.delivery.alerts.is_empty() && !reading.polled;
     if nothing_to_do {
@@ -67,6 +76,19 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
     let (offers, ends) = worked.or_end(Exit::Unable)?;
     report(context, args.output.output, &reading, &offers, &ends);
     Ok(exit(&offers, &ends, bench.engine.stopped_by()).worst(reading.exit()))
+}
+
+/// Goes on with what a killed process left although no Alertmanager answers: its commands must not run on.
+fn go_on_blind(args: &RunArgs, context: &Context) -> Result<(), CliError> {
+    let settings =
+        reading::settings(context, &args.source.alertmanager, None, Some(&args.store), Some(&args.running))?;
+    if !settings.store.path.exists() {
+        return Ok(());
+    }
+    let store = workbench::open_of(context, &settings, Access::Write)?;
+    let mut bench = Workbench::new(context, &settings, store, !context.ui.is_quiet())?;
+    super::runs::go_on(context, &mut bench, Take::Due, args.output.output)?;
+    Ok(())
 }
 
 /// Refuses to begin when a playbook that would run needs what is not there.

@@ -15,6 +15,8 @@ use crate::text::{closest, plural};
 
 mod resume;
 
+pub(super) use resume::go_on;
+
 const EXAMPLES: &str = "\
 Examples:
   amflow runs list --status failed --since 24h

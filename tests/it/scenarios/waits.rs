@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::alertmanager::wait_until;
-use crate::support::lab::{Lab, outcome, time};
+use crate::support::lab::{Lab, outcome, send, time};
 use crate::support::proxy::Mood;
 
 fn lab(wait: &str) -> Lab {
@@ -113,6 +113,28 @@ fn what_comes_back_in_time_is_not_held_against_the_alert() {
     wait_until("it looked while nobody answered", || lab.proxy().asked() > asked);
     lab.proxy().becomes(Mood::Veteran);
     outcome(child).code(0).says("verify: succeeded");
+}
+
+#[test]
+fn what_a_killed_process_left_is_ended_though_no_alertmanager_answers() {
+    let lab = Lab::new();
+    lab.playbook(
+        "long",
+        "matchers: [alertname = A]\nsteps:\n  - id: long\n    exec: [sh, -c, 'echo $$ > long; exec sleep 600']\n\
+         finally:\n  - exec: [sh, -c, 'echo end >> did']\n",
+    );
+    lab.fire(&labels());
+    let mut child = lab.start("run --poll");
+    lab.await_file("long");
+    send("KILL", child.id());
+    child.wait().unwrap();
+    lab.proxy().becomes(Mood::Gone);
+    lab.run("run --poll").code(3).says("ended a command that was left running").says("went on with 1 run");
+    // In a container nobody collects it: a process that has ended has no command line.
+    let line = std::fs::read(format!("/proc/{}/cmdline", lab.read("long").trim())).unwrap_or_default();
+    assert_eq!(line, b"", "its command is gone");
+    assert_eq!(lab.lines("did"), ["end"]);
+    assert!(reason(&lab).contains("lost"), "{}", reason(&lab));
 }
 
 const PARKED: &str = "matchers: [alertname = A]\nlimits: {cooldown: none}\nsteps:\n  - exec: [sh, -c, 'echo one >> did']\n  \

@@ -92,36 +92,32 @@ pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<Exit, CliEr
         ids.push(super::find(context, store.as_ref(), named)?.header.run);
     }
     let which = if ids.is_empty() { Take::Due } else { Take::These(ids) };
-    go_on(context, &mut bench, which, &args.output)
+    go_on(context, &mut bench, which, args.output.output)
 }
 
-fn go_on(
+/// Takes runs over and works on them until each is over or waits; one that nobody left is no news.
+pub(in crate::cli::commands) fn go_on(
     context: &Context,
     bench: &mut Workbench,
     which: Take,
-    output: &OutputArgs,
+    format: Format,
 ) -> Result<Exit, CliError> {
     let engine = bench.engine.clone();
-    let mut show = Show::new(&context.ui, output.output);
+    let mut show = Show::new(&context.ui, format);
     let doing = async {
         let resumed = engine.take(which, usize::MAX >> 1).await?;
-        for run in &resumed {
-            for mark in &run.survivors {
-                engine.notice(&format!("ended a command that was left running: {mark}"));
-            }
-        }
         let mut offers = Vec::new();
         engine.complete(&Library::new(Vec::new()), None, &mut offers, resumed).await
     };
     let ends = context.block_on(bench.attend(doing, &mut show))?.or_end(Exit::Unable)?;
-    print(context, output, &ends);
+    print(context, format, &ends);
     context.ui.say(format_args!("went on with {}", plural(ends.len(), "run")));
     Ok(exit(&[], &ends, bench.engine.stopped_by()))
 }
 
 /// Prints what became of runs; lines were printed as they ended.
-fn print(context: &Context, output: &OutputArgs, ends: &[RunEnd]) {
-    if output.output == Format::Json {
+fn print(context: &Context, format: Format, ends: &[RunEnd]) {
+    if format == Format::Json {
         context.ui.json(&ends.iter().map(run_record).collect::<Vec<_>>());
     }
 }
@@ -144,7 +140,7 @@ pub(super) fn cancel(args: &CancelArgs, context: &Context) -> Result<Exit, CliEr
         context.block_on(bench.engine.cancel(&run.header.run, &by))?.or_end(Exit::Unable)?;
         ids.push(run.header.run);
     }
-    go_on(context, &mut bench, Take::These(ids), &args.output)?;
+    go_on(context, &mut bench, Take::These(ids), args.output.output)?;
     context.ui.say("cancelled; a process that works on one of them is told within seconds");
     Ok(Exit::Done)
 }
@@ -173,6 +169,6 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<Exit, CliErro
     for record in offers.iter().filter_map(LaterRecord::of) {
         context.ui.warn(format_args!("not now: {}", record.detail));
     }
-    print(context, &args.output, &ends);
+    print(context, args.output.output, &ends);
     Ok(exit(&offers, &ends, bench.engine.stopped_by()))
 }
