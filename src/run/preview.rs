@@ -220,10 +220,9 @@ impl Machine {
         match wanted {
             // After a reply it would ask again, a little later.
             Move::Do { .. } if heard => PlannedMove::Wait,
-            Move::Do { effect: Effect::Sighting(_), .. } => PlannedMove::Wait,
+            Move::Do { effect: Effect::Sighting(_), .. } | Move::Park { .. } => PlannedMove::Wait,
             Move::Do { effect, .. } => PlannedMove::Effect(Box::new(effect)),
             Move::Hold { hold, .. } => PlannedMove::Hold(Box::new(hold)),
-            Move::Park { .. } => PlannedMove::Wait,
             Move::Release { .. } => PlannedMove::Glue,
             Move::Done { outcome, output } => {
                 let does = match &outcome {
