@@ -136,24 +136,26 @@ fn loads(example: &Example) -> Result<(), String> {
 
 fn workflow(example: &Example) -> Result<(), String> {
     let workflow: Value = serde_yaml::from_str(&example.text).map_err(|error| error.to_string())?;
-    fn commands(value: &Value, found: &mut String) {
-        match value {
-            Value::Object(object) => {
-                for (key, value) in object {
-                    if let ("run", Value::String(script)) = (key.as_str(), value) {
-                        found.push_str(script);
-                        found.push('\n');
-                    }
-                    commands(value, found);
-                }
-            }
-            Value::Array(values) => values.iter().for_each(|value| commands(value, found)),
-            _ => {}
-        }
-    }
     let mut script = String::new();
     commands(&workflow, &mut script);
     exists(&script)
+}
+
+/// Collects the commands of a workflow.
+fn commands(value: &Value, found: &mut String) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                if let ("run", Value::String(script)) = (key.as_str(), value) {
+                    found.push_str(script);
+                    found.push('\n');
+                }
+                commands(value, found);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| commands(value, found)),
+        _ => {}
+    }
 }
 
 fn described(example: &Example, name: &str) -> Result<(), String> {
@@ -243,6 +245,20 @@ fn runs(example: &Example) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("exit {}:\n{}{}", outcome.code, outcome.stdout, outcome.stderr))
+    }
+}
+
+#[test]
+fn every_file_that_the_documents_name_is_there() {
+    let named = regex::Regex::new(r"`((?:src|tests|docs|benches)/[\w/.]*\w/?)`").unwrap();
+    let linked = regex::Regex::new(r"\]\(([\w/.-]+)\)").unwrap();
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        let named = named.captures_iter(&text).map(|found| root().join(&found[1]));
+        let linked = linked.captures_iter(&text).map(|found| page.parent().unwrap().join(&found[1]));
+        for path in named.chain(linked) {
+            assert!(path.exists(), "{} names {}, which is not there", page.display(), path.display());
+        }
     }
 }
 
