@@ -225,6 +225,27 @@ fn what_changes_nothing_is_done_when_asked_for_and_what_depends_on_it_is_known()
 }
 
 #[test]
+fn without_an_alertmanager_what_asks_for_it_by_name_is_refused_and_the_rest_is_told_of() {
+    let lab = Lab::alone();
+    let input = json!([alert(json!({"alertname": "A"}))]).to_string();
+    let named = ["sync: {silence: true}", "sync: {inhibit: true}", "recheck: start", "recheck: always"];
+    for named in named {
+        lab.playbook("p", &format!("matchers: [alertname = A]\n{named}\nsteps:\n  - exec: [touch, ran]\n"));
+        lab.pipe("run", &input).code(2).says("needs an Alertmanager").says("nothing was started");
+    }
+    lab.playbook(
+        "p",
+        "matchers: [alertname = A]\nsteps:\n  - exec: [touch, ran]\n  - wait: {until: resolved}\n",
+    );
+    lab.pipe("run", &input).code(2).says("needs an Alertmanager for `verify`");
+    assert!(!lab.path("ran").exists());
+    lab.playbook("p", "matchers: [alertname = A]\nsteps:\n  - exec: [touch, ran]\n");
+    lab.pipe("plan", &input).code(0).says("would not be looked at again before the first effect");
+    lab.pipe("run", &input).code(0).says("1 run, 1 succeeded");
+    assert!(lab.path("ran").exists());
+}
+
+#[test]
 fn a_bad_expression_and_a_missing_alertmanager_end_with_code_1_and_are_told() {
     let lab = Lab::alone();
     let input = json!([alert(json!({"alertname": "A"}))]).to_string();

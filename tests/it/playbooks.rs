@@ -7,6 +7,8 @@ use amflow::model::{LabelSet, MatcherSyntax};
 use amflow::playbook::{Facts, Library, compile_text, parse_files};
 use amflow::text::render;
 
+use crate::support::program::{amflow, root};
+
 fn shipped() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks");
     let mut files: Vec<_> = fs::read_dir(folder)
@@ -96,7 +98,7 @@ fn each_alert_finds_its_playbook() {
             vec![("alertname", "PostgresqlTooManyConnections"), ("instance", "db1:9187")],
             "postgresql-connections",
         ),
-        (vec![("alertname", "TargetDown"), ("job", "node"), ("instance", "a:9100")], "exporter-down"),
+        (vec![("alertname", "InstanceDown"), ("job", "node"), ("instance", "a:9100")], "exporter-down"),
     ] {
         let labels: LabelSet = labels.into_iter().collect();
         library.matching(&labels, &mut out);
@@ -114,5 +116,71 @@ fn a_run_can_compile_its_playbook_again_from_the_text_that_it_keeps() {
             (&again.name, &again.digest, &again.text),
             (&playbook.name, &playbook.digest, &playbook.text)
         );
+    }
+}
+
+/// Alerts as the named rule sets raise them, with all their labels, and a line of the plan.
+const REALISTIC: &[(&str, &str, &str)] = &[
+    (
+        "node-disk-full",
+        r#"{"alertname":"NodeFilesystemSpaceFillingUp","instance":"db1:9100","job":"node","device":"/dev/sda1","fstype":"ext4","mountpoint":"/var","severity":"warning"}"#,
+        "usage: ssh -o BatchMode=yes -- db1 df --output=pcent ''\\''/var'\\'''",
+    ),
+    (
+        "node-clock-skew",
+        r#"{"alertname":"NodeClockNotSynchronising","instance":"db1:9100","job":"node","severity":"warning"}"#,
+        "restart: ssh -o BatchMode=yes -- db1 sudo systemctl restart chrony",
+    ),
+    (
+        "systemd-unit-failed",
+        r#"{"alertname":"NodeSystemdServiceFailed","instance":"db1:9100","job":"node","name":"logrotate.service","state":"failed","type":"oneshot","severity":"warning"}"#,
+        "restart: ssh -o BatchMode=yes -- db1 sudo systemctl restart -- ''\\''logrotate.service'\\'''",
+    ),
+    (
+        "exporter-down",
+        r#"{"alertname":"PrometheusTargetMissing","instance":"[2001:db8::1]:9100","job":"node","severity":"critical"}"#,
+        "alive: ssh -o BatchMode=yes -o ConnectTimeout=10 -- 2001:db8::1 uptime",
+    ),
+    (
+        "probe-failed",
+        r#"{"alertname":"BlackboxProbeFailed","instance":"https://shop.example/cart","job":"blackbox","severity":"critical"}"#,
+        "name: getent ahosts shop.example",
+    ),
+    (
+        "certificate-expiry",
+        r#"{"alertname":"BlackboxSslCertificateWillExpireSoon","instance":"https://shop.example/","job":"blackbox","severity":"warning"}"#,
+        "renew: ssh -o BatchMode=yes -- shop.example sudo certbot renew",
+    ),
+    (
+        "kubernetes-crash-loop",
+        r#"{"alertname":"KubePodCrashLooping","namespace":"shop","pod":"web-5d9c7b-x2x4z","container":"web","reason":"CrashLoopBackOff","uid":"f00","job":"kube-state-metrics","instance":"10.0.0.1:8080","severity":"warning"}"#,
+        "logs: kubectl --namespace shop logs --previous --tail=200 --container web -- web-5d9c7b-x2x4z",
+    ),
+    (
+        "postgresql-connections",
+        r#"{"alertname":"PostgresqlTooManyConnections","instance":"exporter:9187","server":"db1:5433","job":"postgres","severity":"warning"}"#,
+        "--host=db1 --port=5433 --dbname=postgres",
+    ),
+];
+
+#[test]
+fn each_shipped_playbook_is_planned_for_an_alert_as_its_rules_raise_it() {
+    for (playbook, labels, line) in REALISTIC {
+        let home = tempfile::tempdir().expect("a directory");
+        let alert = format!(
+            r#"[{{"labels":{labels},"annotations":{{"summary":"as it is"}},"startsAt":"2026-01-02T03:04:05Z","status":"firing"}}]"#
+        );
+        std::fs::write(home.path().join("alerts.json"), alert).expect("the alert");
+        let output = amflow(home.path())
+            .args(["plan", "--from", "alerts.json", "--store", "store"])
+            .args(["--alertmanager.url", "http://127.0.0.1:9", "--playbooks"])
+            .arg(root().join("playbooks"))
+            .output()
+            .expect("amflow runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{playbook}: {}", String::from_utf8_lossy(&output.stderr));
+        let starts: Vec<&str> = said.lines().filter(|text| text.starts_with("start ")).collect();
+        assert!(starts.len() == 1 && starts[0].starts_with(&format!("start {playbook} ")), "{said}");
+        assert!(said.contains(line), "{playbook}: {line}\n{said}");
     }
 }

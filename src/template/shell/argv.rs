@@ -3,7 +3,7 @@
 //! Each argument is spelled as a quoted word of a script, and that script is read as any other: one table of
 //! programs, one judgement. Here no hole is refused; which values must be trusted is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Dialect;
 use super::lexer::lex;
@@ -19,6 +19,7 @@ pub struct ArgvReading {
     read_as_code: Vec<ReadAsCode>,
     heads: BTreeSet<usize>,
     reads_input: bool,
+    variables: BTreeMap<String, String>,
 }
 
 /// A value that the command would read as code, or as the name of the program that it runs.
@@ -62,16 +63,18 @@ impl ArgvReading {
             script.extend(units("<<<"));
             script.push(Unit::Hole(count));
             let lexed = lex(&script, Dialect::Bash, 0, &quoting);
-            for refusal in &lexed.refusals {
+            for refusal in &super::refusals(&lexed, &quoting) {
                 let Some((argument, hole)) = holes.get(refusal.hole) else {
                     reading.reads_input = true;
                     continue;
                 };
                 reading.note(*argument, hole, &refusal.message, &refusal.hint);
             }
-            for (argument, hole) in lexed.integers.iter().filter_map(|hole| holes.get(*hole)) {
+            let integers = lexed.integers.iter().copied().chain(lexed.flows.evaluated_holes());
+            for (argument, hole) in integers.filter_map(|hole| holes.get(hole)) {
                 reading.note(*argument, hole, "a shell evaluates this as arithmetic", "pass it by `env:`");
             }
+            reading.variables.extend(lexed.flows.read_as_code());
             let heads = lexed.heads.iter().filter_map(|head| holes.get(*head.first()?));
             reading
                 .heads
@@ -88,6 +91,11 @@ impl ArgvReading {
     /// Tells whether standard input is read as code: strangers must not have written it.
     pub fn reads_input(&self) -> bool {
         self.reads_input
+    }
+
+    /// Returns the variables of the environment that the command reads as code, and what becomes of them.
+    pub fn variables_read_as_code(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, becomes)| (name.as_str(), becomes.as_str()))
     }
 
     /// Refuses a value at the start of an argument that would be taken for an option.

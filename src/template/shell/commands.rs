@@ -5,6 +5,7 @@ use super::flows::Flows;
 use super::lexer::{Lexer, identifiers, lex};
 use super::programs::{Code, Language, program_named, wrapper_named};
 use super::units::{Unit, Word};
+use super::{options, streams};
 
 pub(super) use super::programs::Program;
 
@@ -19,6 +20,12 @@ pub(super) struct Command {
     pub(super) here_strings: Vec<Word>,
     /// Whether it is the end of a compound command: words after it are none.
     pub(super) is_compound: bool,
+    /// The files that it writes.
+    pub(super) outputs: Vec<Word>,
+    /// The names of what it reads from files and descriptors.
+    pub(super) inputs: Vec<String>,
+    /// Whether a here-document is fed to it.
+    pub(super) has_document: bool,
 }
 
 impl Command {
@@ -49,6 +56,7 @@ pub(super) fn add(lexer: &mut Lexer<'_>, command: &mut Command, word: Word) {
 /// Judges a command that is complete, and clears it.
 pub(super) fn finish(lexer: &mut Lexer<'_>, command: &mut Command) {
     let command = std::mem::take(command);
+    streams::note(lexer, &command);
     let Some((name, arguments)) = command.words.split_first() else { return };
     runs(lexer, name, "a value cannot be the command that is run");
     options(lexer, name, arguments);
@@ -56,17 +64,28 @@ pub(super) fn finish(lexer: &mut Lexer<'_>, command: &mut Command) {
     flows(lexer, &command);
     if let Some((reader, name)) = input_reader(&command.words) {
         lexer.reading = name;
-        feeds(lexer, reader, &command.here_strings);
+        feeds(lexer, reader, &command);
     }
 }
 
 /// A word that names what is run.
-fn runs(lexer: &mut Lexer<'_>, word: &Word, message: &str) {
+pub(super) fn runs(lexer: &mut Lexer<'_>, word: &Word, message: &str) {
     for hole in word.all_holes() {
         let hint = "write it into the script; `| raw` takes the author's own text as script";
         lexer.refuse(hole, "shell-command-position", message, hint);
     }
     lexer.lexed.flows.name_command(&word.names);
+    // A plain name is looked up in PATH.
+    if word.literal().is_none_or(|path| path.contains('/')) {
+        runs_file(lexer, word);
+    }
+}
+
+/// A word that names a file of script.
+fn runs_file(lexer: &mut Lexer<'_>, word: &Word) {
+    if !word.literal().is_some_and(|path| streams::is_input(&path)) {
+        lexer.lexed.flows.name_command(&streams::text_of(word));
+    }
 }
 
 /// Values at the start of an argument must not be taken for options.
@@ -160,7 +179,7 @@ fn assigned_name(word: &Word) -> Option<String> {
 }
 
 /// Judges the words of a command, or of the command that a wrapper runs.
-fn inspect(lexer: &mut Lexer<'_>, words: &[Word]) {
+pub(super) fn inspect(lexer: &mut Lexer<'_>, words: &[Word]) {
     let Some((name, arguments)) = words.split_first() else { return };
     let Some(command) = name.literal() else { return };
     command.rsplit('/').next().unwrap_or_default().clone_into(&mut lexer.reading);
@@ -171,13 +190,19 @@ fn inspect(lexer: &mut Lexer<'_>, words: &[Word]) {
         wrapped(lexer, wrapper.valued, wrapper.operands, arguments);
     }
     let shown = command.rsplit('/').next().unwrap_or_default();
+    options::judge(lexer, shown, arguments);
     match shown {
         "." | "source" => {
             if let Some(file) = arguments.first() {
                 runs(lexer, file, &format!("`{shown}` runs what is in the file that it is given"));
+                runs_file(lexer, file);
             }
         }
         "printf" => printf(lexer, arguments),
+        "su" | "runuser" => options::as_user(lexer, arguments),
+        "kubectl" | "oc" | "docker" | "podman" | "nerdctl" | "crictl" => {
+            options::in_container(lexer, arguments)
+        }
         "read" | "unset" | "let" | "mapfile" | "readarray" | "getopts" | "wait" | "enable" | "hash" => {
             for word in arguments {
                 names(lexer, word, shown);
@@ -219,6 +244,11 @@ fn printf(lexer: &mut Lexer<'_>, arguments: &[Word]) {
         && let Some(word) = arguments.next()
     {
         names(lexer, word, "printf -v");
+        if let Some(name) = word.literal() {
+            for value in arguments.clone() {
+                lexer.lexed.flows.assign(&name, value);
+            }
+        }
     }
     arguments.next_if(|word| word.is_plain("--"));
     for hole in arguments.next().into_iter().flat_map(|format| format.holes().collect::<Vec<_>>()) {
@@ -352,7 +382,7 @@ fn host(lexer: &mut Lexer<'_>, program: &'static Program, arguments: &[Word]) ->
     at
 }
 
-fn refuse_option(lexer: &mut Lexer<'_>, word: &Word) {
+pub(super) fn refuse_option(lexer: &mut Lexer<'_>, word: &Word) {
     for hole in word.all_holes() {
         let message = format!("an option of `{}` could run a program", lexer.reading);
         lexer.refuse(
@@ -386,6 +416,9 @@ fn with_options(lexer: &mut Lexer<'_>, program: &'static Program, arguments: &[W
                 // What follows are arguments of the code: data.
                 if is_shell {
                     // After the code stand `$0`, then `$1` and so on.
+                    if let Some(name) = arguments.get(at + 1) {
+                        lexer.lexed.flows.assign(Flows::NAME, name);
+                    }
                     lexer.lexed.flows.pass(arguments.get(at + 2..).unwrap_or_default());
                 }
                 if is_shell || program.letters == "c" {
@@ -422,6 +455,10 @@ fn with_options(lexer: &mut Lexer<'_>, program: &'static Program, arguments: &[W
             // `psql -Atc code`, `perl -ne code`: the letter may come after others.
             let code_letter = letters.iter().position(|letter| program.letters.contains(*letter));
             let valued_letter = letters.iter().position(|letter| program.valued.contains(*letter));
+            if program.code == Code::OptionOrFile && !is_shell && !has_code && code_letter.is_none() {
+                // `python -m`, `perl -M`, `node -r`: options name code too.
+                refuse_option(lexer, word);
+            }
             match (code_letter, valued_letter) {
                 (Some(at), valued) if valued.is_none_or(|valued| at < valued) => {
                     has_code = true;
@@ -432,7 +469,13 @@ fn with_options(lexer: &mut Lexer<'_>, program: &'static Program, arguments: &[W
                         code(lexer, program, word);
                     }
                 }
-                (_, Some(at)) if at + 1 == letters.len() && literal.is_some() => skip = 1,
+                (_, Some(letter)) if letter + 1 == letters.len() && literal.is_some() => {
+                    skip = 1;
+                    if let Some(value) = arguments.get(at + 1) {
+                        option_value(lexer, program, letters[letter], value);
+                    }
+                }
+                (_, Some(letter)) => option_value(lexer, program, letters[letter], word),
                 _ => unsure = false,
             }
             continue;
@@ -446,6 +489,7 @@ fn with_options(lexer: &mut Lexer<'_>, program: &'static Program, arguments: &[W
             Code::OptionOrFile if !has_code => {
                 let message = format!("`{}` runs what is in the file that it is given", lexer.reading);
                 runs(lexer, word, &message);
+                runs_file(lexer, word);
                 if !std::mem::take(&mut unsure) {
                     return;
                 }
@@ -457,6 +501,19 @@ fn with_options(lexer: &mut Lexer<'_>, program: &'static Program, arguments: &[W
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// The value of an option that is not code itself.
+fn option_value(lexer: &mut Lexer<'_>, program: &'static Program, letter: char, word: &Word) {
+    if program.code == Code::OptionOrFile && program.language != Language::Shell {
+        refuse_option(lexer, word);
+    }
+    if letter == 'v' && program.first_name() == "awk" {
+        for hole in word.all_holes() {
+            let hint = "give it by the environment: `V={{ ... }} awk '{ print ENVIRON[\"V\"] }'`";
+            lexer.refuse(hole, "shell-other-language", "`awk -v` reads backslashes in this", hint);
         }
     }
 }
@@ -497,7 +554,8 @@ fn read_again(lexer: &mut Lexer<'_>, name: &str, language: Language, word: &Word
             }
         }
         Language::Shell => {
-            if !word.has_hole() && word.literal().is_none_or(|text| text.is_empty()) {
+            if !word.has_hole() && word.names.is_empty() && word.literal().is_none_or(|text| text.is_empty())
+            {
                 return;
             }
             let inner = lex(&word.units, Dialect::Bash, lexer.level + 1, lexer.quoting);
@@ -508,7 +566,7 @@ fn read_again(lexer: &mut Lexer<'_>, name: &str, language: Language, word: &Word
             }
             lexer.lexed.heads.extend(inner.heads);
             lexer.lexed.integers.extend(inner.integers);
-            lexer.lexed.flows.merge(inner.flows);
+            lexer.lexed.flows.merge(inner.flows, &word.names);
         }
     }
 }
@@ -527,14 +585,12 @@ fn flows(lexer: &mut Lexer<'_>, command: &Command) {
         }
         "read" | "mapfile" | "readarray" => {
             let targets = arguments.iter().filter_map(Word::literal).filter(|text| !text.starts_with('-'));
-            found.read.extend(targets.chain(["REPLY".to_owned(), "MAPFILE".to_owned()]));
-        }
-        // Its input becomes the arguments of another program, and so of another shell's code.
-        "xargs" | "gxargs" => {
-            let holes: Vec<usize> =
-                lexer.frames.iter().flat_map(|frame| frame.earlier.iter().copied()).collect();
-            for target in [Flows::FIRST_ARGUMENT, Flows::ARGUMENTS, Flows::ALL_ARGUMENTS] {
-                lexer.lexed.flows.assign_holes(target, holes.iter().copied());
+            for target in targets.chain(["REPLY".to_owned(), "MAPFILE".to_owned()]) {
+                found.assign_names(&target, &command.inputs);
+                for word in &command.here_strings {
+                    found.assign(&target, word);
+                }
+                found.read.insert(target);
             }
         }
         _ => found.call(name, arguments),
@@ -545,6 +601,20 @@ fn flows(lexer: &mut Lexer<'_>, command: &Command) {
 fn input_reader(words: &[Word]) -> Option<(&'static Program, String)> {
     let (name, arguments) = words.split_first()?;
     let command = name.literal()?;
+    let reads_standard_input =
+        |words: &[Word]| words.iter().any(|word| word.literal().is_some_and(|path| streams::is_input(&path)));
+    if matches!(command.as_str(), "." | "source") && reads_standard_input(arguments) {
+        return program_named("sh").map(|program| (program, command));
+    }
+    if let Some(program) = program_named(&command).filter(|program| program.code == Code::FirstOperand)
+        && arguments.windows(2).any(|pair| {
+            let option = pair[0].literal_start();
+            (option == "--file" || (option.starts_with('-') && option.ends_with('f')))
+                && reads_standard_input(&pair[1..])
+        })
+    {
+        return Some((program, command));
+    }
     if let Some(program) = program_named(&command).filter(|program| program.input) {
         return reads_input(program, &command, arguments);
     }
@@ -581,8 +651,8 @@ fn reads_input(
     }
     let reads = match program.code {
         Code::OptionOrFile => {
-            let from_input =
-                texts.iter().any(|text| text == "-s") || operands.first().is_some_and(|at| texts[*at] == "-");
+            let from_input = texts.iter().any(|text| text == "-s")
+                || operands.first().is_some_and(|at| streams::is_input(&texts[*at]));
             !has_code_option && (operands.is_empty() || from_input)
         }
         Code::Option => !has_code_option,
@@ -601,15 +671,14 @@ fn reads_input(
 }
 
 /// What flows into a program that reads its input as code.
-fn feeds(lexer: &mut Lexer<'_>, reader: &'static Program, here_strings: &[Word]) {
-    let mut holes: Vec<usize> = lexer.frames.iter().flat_map(|frame| frame.earlier.iter().copied()).collect();
-    holes.extend(here_strings.iter().flat_map(Word::all_holes));
+fn feeds(lexer: &mut Lexer<'_>, reader: &'static Program, command: &Command) {
+    let (holes, names) = streams::arriving(lexer, command);
     for hole in holes {
         let message = format!("this flows into `{}`, which reads its input as code", lexer.reading);
         lexer.refuse(hole, "shell-read-again", message, AS_ARGUMENT);
     }
-    for name in here_strings.iter().flat_map(|word| &word.names) {
-        lexer.lexed.flows.code.insert(name.clone(), reader);
+    for name in names {
+        lexer.lexed.flows.code.insert(name, reader);
     }
     for document in &mut lexer.pending {
         document.reader.get_or_insert(reader);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::commands::Program;
 use super::programs::is_special_variable;
+use super::streams::text_of;
 use super::units::Word;
 
 /// What flows between variables.
@@ -28,9 +29,10 @@ pub(super) struct Flows {
     calls: Vec<(String, Vec<Word>)>,
     /// Variables that `read` and its like fill from standard input.
     pub(super) read: BTreeSet<String>,
-    /// What flows through pipes, here-documents and here-strings.
-    piped_holes: BTreeSet<usize>,
-    piped_names: BTreeSet<String>,
+    /// Variables that are assigned in text that another shell reads: what was quoted for it no longer is.
+    unquoted: BTreeSet<String>,
+    /// Every variable that is assigned.
+    assigned: BTreeSet<String>,
     /// Whether the script declares integer variables or references: then each assignment evaluates.
     pub(super) declares_integers: bool,
     /// Whether the script moves its arguments: the first may have been any.
@@ -50,6 +52,17 @@ pub(super) enum Arrival {
     Special,
 }
 
+/// A hole's value that arrives by way of variables.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) hole: usize,
+    /// The last variable on the way.
+    pub(super) by: String,
+    pub(super) arrival: Arrival,
+    /// Whether another shell took the quotes of `| shq` away on the way.
+    pub(super) is_unquoted: bool,
+}
+
 impl Flows {
     /// The name under which `$1` is kept.
     pub(super) const FIRST_ARGUMENT: &'static str = "1";
@@ -57,6 +70,23 @@ impl Flows {
     pub(super) const ARGUMENTS: &'static str = "2";
     /// The name under which `$@` and `$*` are kept.
     pub(super) const ALL_ARGUMENTS: &'static str = "@";
+
+    /// The name under which is kept what comes on the script's standard input.
+    pub(super) const INPUT: &'static str = "<input>";
+    /// The name under which is kept what flows through any pipe, here-document or here-string.
+    pub(super) const PIPED: &'static str = "<piped>";
+    /// The name under which `$0` is kept.
+    pub(super) const NAME: &'static str = "0";
+
+    /// The name under which is kept what a function prints.
+    pub(super) fn output_of(function: &str) -> String {
+        format!("{function}()")
+    }
+
+    /// The name under which is kept what flows into a function.
+    pub(super) fn input_of(function: &str) -> String {
+        format!("<{function}()")
+    }
 
     /// Notes the arguments of a function or of another shell's code: `$1`, `$2`, `$@`.
     pub(super) fn pass(&mut self, arguments: &[Word]) {
@@ -77,9 +107,9 @@ impl Flows {
     }
 
     /// Notes what flows into some command's standard input.
-    pub(super) fn pipe(&mut self, holes: &[usize], names: &[String]) {
-        self.piped_holes.extend(holes);
-        self.piped_names.extend(names.iter().cloned());
+    pub(super) fn pipe<'n>(&mut self, holes: &[usize], names: impl IntoIterator<Item = &'n String>) {
+        self.assign_holes(Self::PIPED, holes.iter().copied());
+        self.assign_names(Self::PIPED, names);
     }
 
     /// Notes that variables stand where a command is named.
@@ -94,6 +124,13 @@ impl Flows {
 
     /// Notes that a variable may hold what a word becomes.
     pub(super) fn assign(&mut self, name: &str, word: &Word) {
+        self.assigned.insert(name.to_owned());
+        // Two names of one file.
+        let file = format!("file:${name}");
+        for other in text_of(word) {
+            self.assign_names(&other, std::slice::from_ref(&file));
+            self.assign_names(&file, &[other]);
+        }
         self.assign_holes(name, word.all_holes());
         self.assign_names(name, &word.names);
     }
@@ -104,14 +141,20 @@ impl Flows {
     }
 
     /// Notes that a variable may hold what others hold.
-    pub(super) fn assign_names(&mut self, name: &str, others: &[String]) {
+    pub(super) fn assign_names<'n>(&mut self, name: &str, others: impl IntoIterator<Item = &'n String>) {
         self.names.extend(
-            others.iter().filter(|other| *other != name).map(|other| (name.to_owned(), other.clone())),
+            others.into_iter().filter(|other| *other != name).map(|other| (name.to_owned(), other.clone())),
         );
     }
 
-    /// Takes over what was found in text that another shell reads.
-    pub(super) fn merge(&mut self, other: Self) {
+    /// Takes over what was found in text that another shell reads, and that expands these variables.
+    pub(super) fn merge(&mut self, other: Self, names: &[String]) {
+        for name in &other.assigned {
+            self.assign_names(name, names);
+        }
+        self.unquoted.extend(other.assigned.iter().cloned());
+        self.unquoted.extend(other.unquoted);
+        self.assigned.extend(other.assigned);
         self.holes.extend(other.holes);
         self.names.extend(other.names);
         self.evaluated.extend(other.evaluated);
@@ -120,52 +163,99 @@ impl Flows {
         self.functions.extend(other.functions);
         self.calls.extend(other.calls);
         self.read.extend(other.read);
-        self.piped_holes.extend(other.piped_holes);
-        self.piped_names.extend(other.piped_names);
         self.declares_integers |= other.declares_integers;
         self.shifts |= other.shifts;
     }
 
-    /// Adds what only shows when the whole script was read.
-    pub(super) fn complete(&mut self) {
+    /// Adds what only shows when the whole script, with these holes, was read.
+    pub(super) fn complete(&mut self, holes: &[usize]) {
         for (name, arguments) in std::mem::take(&mut self.calls) {
             if self.functions.contains(&name) {
                 self.pass(&arguments);
             }
         }
+        let variables: Vec<String> = self.assigned.iter().cloned().collect();
+        for function in self.functions.clone() {
+            // Which command belongs to which function is not followed: each may print everything.
+            let output = Self::output_of(&function);
+            self.assign_holes(&output, holes.iter().copied());
+            self.assign_names(&output, &variables);
+            self.assign_names(Self::INPUT, &[Self::input_of(&function)]);
+        }
         for target in std::mem::take(&mut self.read) {
-            let (holes, names) =
-                (self.piped_holes.clone(), self.piped_names.iter().cloned().collect::<Vec<_>>());
-            self.assign_holes(&target, holes);
-            self.assign_names(&target, &names);
+            self.assign_names(&target, &[Self::PIPED.to_owned(), Self::INPUT.to_owned()]);
         }
         if self.shifts {
             self.assign_names(Self::FIRST_ARGUMENT, &[Self::ARGUMENTS.to_owned()]);
         }
     }
 
-    /// Returns where holes arrive by variables, with the last variable on the way.
-    pub(super) fn arrivals(&self) -> Vec<(usize, String, Arrival)> {
+    /// Returns where holes arrive by variables.
+    pub(super) fn arrivals(&self) -> Vec<Arrived> {
+        let ways = self.ways();
+        let mut known: BTreeMap<&str, Vec<(String, Arrival, bool)>> = BTreeMap::new();
         let mut arrivals = Vec::new();
         for (name, hole) in &self.holes {
-            let reached = self.reached(name);
-            if self.declares_integers {
-                arrivals.push((*hole, name.clone(), Arrival::Evaluated));
+            let found = known.entry(name).or_insert_with(|| self.arrivals_of(name, &ways)).clone();
+            arrivals.extend(found.into_iter().map(|(by, arrival, is_unquoted)| Arrived {
+                hole: *hole,
+                by,
+                arrival,
+                is_unquoted,
+            }));
+        }
+        arrivals
+    }
+
+    /// Returns the variables that a script reads as code, evaluates, or runs, and what becomes of them.
+    pub(super) fn read_as_code(&self) -> BTreeMap<String, String> {
+        let targets = self.names.iter().map(|(target, _)| target);
+        let sources = self.names.iter().map(|(_, source)| source);
+        let names: BTreeSet<&String> = targets
+            .chain(sources)
+            .chain(&self.evaluated)
+            .chain(self.code.keys())
+            .chain(&self.commands)
+            .collect();
+        let ways = self.ways();
+        let arrival = |name: &&String| {
+            let (by, arrival, _) = self.arrivals_of(name, &ways).into_iter().next()?;
+            let becomes = match arrival {
+                Arrival::Evaluated => {
+                    format!("arithmetic or a name, as which the script evaluates {}", shown(&by))
+                }
+                Arrival::Code(program) => {
+                    format!("code, as which `{}` reads {}", program.first_name(), shown(&by))
+                }
+                Arrival::Command => format!("the command that {} names", shown(&by)),
+                Arrival::Special => format!("{}, which decides what other programs run", shown(&by)),
+            };
+            Some(((*name).clone(), becomes))
+        };
+        names.iter().filter(|name| is_variable(name) || **name == Self::INPUT).filter_map(arrival).collect()
+    }
+
+    /// Where a variable's value arrives, by which last variable, and whether its quotes are gone by then.
+    fn arrivals_of(&self, name: &str, ways: &Ways<'_>) -> Vec<(String, Arrival, bool)> {
+        let mut arrivals = Vec::new();
+        let reached = reached(name, ways);
+        let is_unquoted = reached.iter().any(|name| self.unquoted.contains(*name));
+        if self.declares_integers && is_variable(name) {
+            arrivals.push((name.to_owned(), Arrival::Evaluated, is_unquoted));
+        }
+        for name in reached {
+            let mut arrives = |arrival| arrivals.push((name.to_owned(), arrival, is_unquoted));
+            if self.evaluated.contains(name) {
+                arrives(Arrival::Evaluated);
             }
-            for name in reached {
-                let mut arrives = |arrival| arrivals.push((*hole, name.to_owned(), arrival));
-                if self.evaluated.contains(name) {
-                    arrives(Arrival::Evaluated);
-                }
-                if let Some(program) = self.code.get(name) {
-                    arrives(Arrival::Code(program));
-                }
-                if self.commands.contains(name) {
-                    arrives(Arrival::Command);
-                }
-                if is_special_variable(name) {
-                    arrives(Arrival::Special);
-                }
+            if let Some(program) = self.code.get(name) {
+                arrives(Arrival::Code(program));
+            }
+            if self.commands.contains(name) {
+                arrives(Arrival::Command);
+            }
+            if is_special_variable(name) {
+                arrives(Arrival::Special);
             }
         }
         arrivals
@@ -175,21 +265,53 @@ impl Flows {
     pub(super) fn evaluated_holes(&self) -> impl Iterator<Item = usize> {
         self.arrivals()
             .into_iter()
-            .filter(|(_, _, arrival)| *arrival == Arrival::Evaluated)
-            .map(|(hole, _, _)| hole)
+            .filter(|arrived| arrived.arrival == Arrival::Evaluated)
+            .map(|arrived| arrived.hole)
     }
 
-    /// The variables that may hold what this one holds.
-    fn reached<'f>(&'f self, name: &'f str) -> BTreeSet<&'f str> {
-        let mut reached = BTreeSet::from([name]);
-        let mut next = vec![name];
-        while let Some(source) = next.pop() {
-            for (target, from) in &self.names {
-                if from == source && reached.insert(target) {
-                    next.push(target);
-                }
+    /// From each variable to those that may hold what it holds.
+    fn ways(&self) -> Ways<'_> {
+        let mut ways = Ways::new();
+        for (target, source) in &self.names {
+            ways.entry(source).or_default().push(target);
+        }
+        ways
+    }
+}
+
+/// From each variable to those that may hold what it holds.
+type Ways<'f> = BTreeMap<&'f str, Vec<&'f str>>;
+
+/// The variables that may hold what this one holds.
+fn reached<'f>(name: &'f str, ways: &Ways<'f>) -> BTreeSet<&'f str> {
+    let mut reached = BTreeSet::from([name]);
+    let mut next = vec![name];
+    while let Some(source) = next.pop() {
+        for target in ways.get(source).into_iter().flatten() {
+            if reached.insert(target) {
+                next.push(target);
             }
         }
-        reached
+    }
+    reached
+}
+
+/// Tells whether a name is that of a variable, and not of a file, a pipe or a function.
+fn is_variable(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'@')
+}
+
+/// How a variable, a file or a pipe is called in messages.
+pub(super) fn shown(name: &str) -> String {
+    match name {
+        Flows::INPUT => "standard input".to_owned(),
+        Flows::PIPED => "a pipe".to_owned(),
+        _ if name.starts_with("<f") => "what `find` found".to_owned(),
+        _ if name.starts_with('<') => "what `xargs` reads".to_owned(),
+        _ if name.ends_with("()") => format!("what `{}` prints", name.trim_end_matches("()")),
+        _ => match name.strip_prefix("file:") {
+            Some(file) => format!("the file `{file}`"),
+            None => format!("`${name}`"),
+        },
     }
 }

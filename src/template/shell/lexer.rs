@@ -4,10 +4,13 @@
 //! here-documents, and which words make a command. It never sees a value. Where it is wrong, a
 //! value is quoted for the wrong place, but is still only what a variable expands to.
 
+use std::collections::BTreeSet;
+
 use super::super::problem::Problem;
 use super::Dialect;
 use super::commands;
 use super::flows::Flows;
+use super::streams;
 use super::units::{Context, Refusal, Unit, Word};
 
 /// What the walk found out.
@@ -63,8 +66,10 @@ pub(super) struct Frame {
     /// Of the whole group.
     all: Vec<usize>,
     /// The variables that the element expands.
-    pub(super) names: Vec<String>,
-    all_names: Vec<String>,
+    pub(super) names: BTreeSet<String>,
+    all_names: BTreeSet<String>,
+    /// The variables that elements of this pipeline before it expand.
+    pub(super) earlier_names: BTreeSet<String>,
 }
 
 /// A here-document that was announced.
@@ -119,7 +124,8 @@ impl Lexer<'_> {
                 self.refuse(hole, "shell-unclosed", "the script around this ends inside of something", hint);
             }
         }
-        self.lexed.flows.complete();
+        let holes = self.holes_since(0);
+        self.lexed.flows.complete(&holes);
         self.lexed
     }
 
@@ -310,6 +316,7 @@ impl Lexer<'_> {
             let names = std::mem::take(&mut frame.names);
             self.lexed.flows.pipe(&current, &names);
             frame.earlier.extend(current);
+            frame.earlier_names.extend(names.iter().cloned());
             frame.all_names.extend(names);
         }
     }
@@ -318,10 +325,19 @@ impl Lexer<'_> {
         commands::finish(self, command);
         if let Some(frame) = self.frames.last_mut() {
             frame.earlier.clear();
+            frame.earlier_names.clear();
             frame.current.clear();
             let names = std::mem::take(&mut frame.names);
             frame.all_names.extend(names);
         }
+    }
+
+    /// Notes that the command which is read may print what this name holds.
+    pub(super) fn prints(&mut self, name: String) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.names.insert(name.clone());
+        }
+        self.expanded.push(name);
     }
 
     /// Opens a group: `(`, `{`, `if`, `while` ...
@@ -372,6 +388,7 @@ impl Lexer<'_> {
         self.close();
         let inside = self.holes_since(before);
         self.nested.extend(inside);
+        self.expanded.push(Flows::INPUT.to_owned());
     }
 
     fn holes_since(&self, before: usize) -> Vec<usize> {
@@ -407,6 +424,10 @@ impl Lexer<'_> {
             Some("function") => {
                 self.blanks();
                 let name = self.word();
+                for hole in name.all_holes() {
+                    let hint = "write a fixed name";
+                    self.refuse(hole, "shell-name", "a value cannot be the name of a function", hint);
+                }
                 self.lexed.flows.functions.extend(name.literal());
             }
             Some("[[") => {
@@ -432,7 +453,10 @@ impl Lexer<'_> {
         let name = variable.literal().unwrap_or_default();
         self.blanks();
         let back = self.at;
+        // `select` reads an answer.
+        self.lexed.flows.read.insert("REPLY".to_owned());
         if !self.word().is_plain("in") {
+            self.lexed.flows.assign_names(&name, &[Flows::ALL_ARGUMENTS.to_owned()]);
             self.at = back;
             return;
         }
@@ -559,10 +583,17 @@ impl Lexer<'_> {
 
     fn redirection(&mut self, command: &mut commands::Command) {
         let is_input = self.peek_char(0) == Some('<');
+        // `2>`: the number of a descriptor is no argument.
+        let is_beside = matches!(self.at.checked_sub(1).and_then(|at| self.units.get(at)), Some(Unit::Char(c)) if c.is_ascii_digit());
+        let is_number = |word: &mut Word| {
+            !word.quoted && word.literal().is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        if is_beside {
+            command.words.pop_if(is_number);
+        }
         self.at += 1;
         if self.eat("(") {
-            self.substitution();
-            let word = Word { units: vec![Unit::Opaque], quoted: true, ..Word::default() };
+            let word = self.process();
             commands::add(self, command, word);
             return;
         }
@@ -591,15 +622,47 @@ impl Lexer<'_> {
                 String::new()
             });
             self.is_lost |= word.all_holes().is_empty() && !word.names.is_empty();
+            command.has_document = true;
             self.pending.push(HereDocument { delimiter, quoted: word.quoted, strip_tabs, reader: None });
             return;
         }
+        if is_input && (self.sees(" <(") || self.sees("\t<(")) {
+            self.blanks();
+            self.at += 2;
+            let word = self.process();
+            command.here_strings.push(word);
+            return;
+        }
+        // `>&word` and `<&word`: bash expands a word that is no number a second time, substitutions too.
+        let is_descriptor = self.peek_char(0) == Some('&');
         while matches!(self.peek_char(0), Some('>' | '&' | '|')) {
             self.at += 1;
         }
         self.blanks();
-        // The file, or the number of a descriptor.
-        self.word();
+        let file = self.word();
+        if is_descriptor {
+            self.lexed.integers.extend(file.all_holes());
+            self.lexed.flows.evaluated.extend(file.names);
+            if is_input {
+                command.inputs.push(Flows::PIPED.to_owned());
+            }
+        } else if is_input {
+            command.inputs.extend(streams::text_of(&file));
+        } else {
+            command.outputs.push(file);
+        }
+    }
+
+    /// `<(...)` as a word, after its parenthesis.
+    fn process(&mut self) -> Word {
+        let (before, expanded) = (self.lexed.contexts.len(), self.expanded.len());
+        self.substitution();
+        Word {
+            units: vec![Unit::Opaque],
+            quoted: true,
+            names: self.expanded[expanded..].to_vec(),
+            nested: self.holes_since(before),
+        }
     }
 
     fn blanks(&mut self) {
@@ -699,6 +762,8 @@ impl Lexer<'_> {
         let (names, nested) = (std::mem::take(&mut self.expanded), std::mem::take(&mut self.nested));
         let mut word = self.bare_word();
         word.names = std::mem::replace(&mut self.expanded, names);
+        word.names.sort_unstable();
+        word.names.dedup();
         word.nested = std::mem::replace(&mut self.nested, nested);
         // A word inside a substitution is part of the word around it.
         self.expanded.extend(word.names.iter().cloned());
@@ -982,6 +1047,7 @@ impl Lexer<'_> {
             Some(Unit::Char(character @ ('@' | '*' | '#' | '?' | '-' | '$' | '!' | '0'..='9'))) => {
                 self.at += 1;
                 let name = match character {
+                    '0' => Flows::NAME,
                     '1' => Flows::FIRST_ARGUMENT,
                     '2'..='9' => Flows::ARGUMENTS,
                     '@' | '*' => Flows::ALL_ARGUMENTS,
@@ -1047,7 +1113,9 @@ impl Lexer<'_> {
         let length = plain.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
         let (name, rest) = plain.split_at(length);
         let name = match name.bytes().next() {
+            Some(b'0') if name == "0" => Flows::NAME,
             Some(b'1') if name == "1" => Flows::FIRST_ARGUMENT,
+            _ if name == "BASH_ARGV" => Flows::ALL_ARGUMENTS,
             Some(b'0'..=b'9') => Flows::ARGUMENTS,
             None if plain.starts_with(['@', '*']) => Flows::ALL_ARGUMENTS,
             _ => name,

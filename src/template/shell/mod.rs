@@ -10,10 +10,12 @@ mod commands;
 mod flows;
 mod lexer;
 mod linker;
+mod options;
 mod programs;
+mod streams;
 mod units;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::outline::{Outline, Part, check_length, no_nul, scalar_text};
@@ -21,7 +23,7 @@ use super::parsed::{Ending, Leaf};
 use super::problem::{Problem, RenderError};
 use super::reference::Reference;
 use super::scope::Scope;
-use flows::Arrival;
+use flows::{Arrival, Flows, shown};
 use lexer::{Lexed, lex};
 use units::{Refusal, Unit};
 
@@ -44,7 +46,7 @@ pub struct ShellTemplate {
     outline: Outline,
     dialect: Dialect,
     raw_references: Vec<Reference>,
-    evaluated: BTreeSet<String>,
+    read_as_code: BTreeMap<String, String>,
 }
 
 /// A script that can be run, and the variables that it reads.
@@ -73,7 +75,7 @@ impl ShellTemplate {
         let parsed = outline.parsed();
         let quoting = |hole: usize| parsed.holes[hole].ending.shq;
         let mut problems: Vec<Problem> = Vec::new();
-        let mut evaluated = BTreeSet::new();
+        let mut read_as_code = BTreeMap::new();
         for way in parsed.ways() {
             let mut script = Vec::new();
             for leaf in way {
@@ -90,7 +92,7 @@ impl ShellTemplate {
                     problems.push(refusal.into_problem(range));
                 }
             }
-            evaluated.extend(lexed.flows.evaluated);
+            read_as_code.extend(lexed.flows.read_as_code());
         }
         if !problems.is_empty() {
             problems.sort_by_key(|problem| problem.range.start);
@@ -102,7 +104,7 @@ impl ShellTemplate {
             .filter(|hole| hole.ending.raw)
             .flat_map(|hole| hole.references.iter().cloned())
             .collect();
-        Ok(Self { outline, dialect, raw_references, evaluated })
+        Ok(Self { outline, dialect, raw_references, read_as_code })
     }
 
     /// Returns the names that it reads.
@@ -120,12 +122,18 @@ impl ShellTemplate {
         &self.raw_references
     }
 
-    /// Returns the shell variables that the script evaluates as arithmetic or as names.
+    /// Returns the shell variables whose text the script evaluates, runs or has read as code, and what it becomes.
     ///
-    /// bash runs commands that such a variable holds (`a[$(reboot)]`), so that a variable of the step's
-    /// `env:` with one of these names must not carry a stranger's text.
-    pub fn evaluated_variables(&self) -> impl Iterator<Item = &str> {
-        self.evaluated.iter().map(String::as_str)
+    /// A variable of the step's `env:` with one of these names must not carry a stranger's text: `eval "$A"`
+    /// runs it, and bash runs commands in arithmetic too (`a[$(reboot)]`).
+    pub fn variables_read_as_code(&self) -> impl Iterator<Item = (&str, &str)> {
+        let variables = self.read_as_code.iter().map(|(name, becomes)| (name.as_str(), becomes.as_str()));
+        variables.filter(|(name, _)| *name != Flows::INPUT)
+    }
+
+    /// Returns what becomes of standard input when the script has it read as code, evaluates or runs it.
+    pub fn input_read_as_code(&self) -> Option<&str> {
+        self.read_as_code.get(Flows::INPUT).map(String::as_str)
     }
 
     /// Fills it.
@@ -177,25 +185,30 @@ impl ShellTemplate {
 /// Every refusal, also those of values that reach a bad place by a variable.
 fn refusals(lexed: &Lexed, quoting: &dyn Fn(usize) -> usize) -> Vec<Refusal> {
     let mut refusals = lexed.refusals.clone();
-    for (hole, variable, arrival) in lexed.flows.arrivals() {
-        let (code, message, hint) = match arrival {
+    for arrived in lexed.flows.arrivals() {
+        let (hole, by) = (arrived.hole, shown(&arrived.by));
+        let (code, message, hint) = match arrived.arrival {
             Arrival::Evaluated => continue,
-            Arrival::Code(program) if program.language == programs::Language::Shell && quoting(hole) > 0 => {
+            Arrival::Code(program)
+                if program.language == programs::Language::Shell
+                    && quoting(hole) > 0
+                    && !arrived.is_unquoted =>
+            {
                 continue;
             }
             Arrival::Code(program) => (
                 "shell-read-again",
-                format!("this flows through `${variable}` into `{}`, as code", program.first_name()),
+                format!("this flows through {by} into `{}`, as code", program.first_name()),
                 "pass it as an argument or by `env:`, and read it there as data",
             ),
             Arrival::Command => (
                 "shell-command-position",
-                format!("this flows through `${variable}` to where a command is named"),
+                format!("this flows through {by} to where a command is named"),
                 "write the command into the script; `| raw` takes the author's own text as script",
             ),
             Arrival::Special => (
                 "shell-special-variable",
-                format!("`{variable}` makes shells or programs run something"),
+                format!("`{}` makes shells or programs run something", arrived.by),
                 "take another variable",
             ),
         };

@@ -69,7 +69,7 @@ static PROGRAMS: &[Program] = &[
     program(&["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "rbash", "fish"], Shell, OptionOrFile, ("c", &["command"], "oO"), true),
     program(&["csh", "tcsh", "nu", "pwsh", "powershell", "xonsh"], Other, OptionOrFile, ("c", &["command", "Command"], ""), true),
     program(&["eval", "watch", "trap", "alias", "compgen", "complete"], Shell, Everything, ("", &[], ""), false),
-    program(&["parallel", "make", "gmake", "entr", "tmux", "screen", "expect", "ansible", "salt", "pdsh", "clush", "iex", "vim", "vi", "nvim", "ex", "ed", "emacs", "gdb", "m4", "tclsh"], Other, Everything, ("", &[], ""), true),
+    program(&["parallel", "make", "gmake", "entr", "tmux", "screen", "expect", "ansible", "salt", "pdsh", "clush", "iex", "socat", "vim", "vi", "nvim", "ex", "ed", "emacs", "gdb", "m4", "tclsh"], Other, Everything, ("", &[], ""), true),
     program(&["ssh", "autossh", "slogin", "rsh", "mosh", "dbclient"], Shell, AfterOperand, ("", &[], "BbcDEeFIiJLlmOopQRSWw"), true),
     program(&["su", "runuser", "script", "sg", "newgrp"], Shell, AfterOption, ("c", &["command", "session-command"], "gGsw"), true),
     program(&["python", "pypy", "jython", "ipython"], Other, OptionOrFile, ("c", &[], "WXmQ"), true),
@@ -108,8 +108,14 @@ static WRAPPERS: &[Wrapper] = &[
     Wrapper { names: &["taskset", "chrt"], valued: "TPD", operands: 1 },
     Wrapper { names: &["strace", "ltrace"], valued: "eopsPu", operands: 0 },
     Wrapper { names: &["sshpass"], valued: "pfdPe", operands: 0 },
+    Wrapper { names: &["nsenter"], valued: "tSG", operands: 0 },
+    Wrapper { names: &["unshare"], valued: "SGRw", operands: 0 },
+    Wrapper { names: &["systemd-run"], valued: "upEHM", operands: 0 },
+    Wrapper { names: &["cgexec"], valued: "g", operands: 0 },
+    Wrapper { names: &["setuidgid", "s6-setuidgid", "gosu", "su-exec", "faketime"], valued: "f", operands: 1 },
+    Wrapper { names: &["chronic", "cronic", "unbuffer"], valued: "", operands: 0 },
     Wrapper { names: &["xargs", "gxargs"], valued: "aEdILnPs", operands: 0 },
-    Wrapper { names: &["systemd-run", "systemd-inhibit", "unshare", "nsenter", "setpriv", "prlimit", "runcon", "cgexec", "ip", "firejail", "bwrap", "proot", "caffeinate", "chpst", "softlimit", "setuidgid", "s6-setuidgid", "gosu", "su-exec", "start-stop-daemon", "cronic", "chronic", "ts", "unbuffer", "faketime", "dbus-run-session", "xvfb-run", "docker", "podman", "nerdctl", "crictl", "kubectl", "oc", "k3s", "microk8s", "lxc", "lxc-attach", "incus", "machinectl", "nomad", "vagrant", "multipass", "wsl", "find", "fd", "git", "npx", "poetry", "pipx", "uv", "rsync", "tar", "gcloud", "aws", "az", "flatpak", "distrobox", "toolbox"], valued: "*", operands: usize::MAX },
+    Wrapper { names: &["su", "runuser", "sg", "systemd-inhibit", "setpriv", "prlimit", "runcon", "ip", "firejail", "bwrap", "proot", "caffeinate", "chpst", "softlimit", "start-stop-daemon", "ts", "dbus-run-session", "xvfb-run", "docker", "podman", "nerdctl", "crictl", "kubectl", "oc", "k3s", "microk8s", "lxc", "lxc-attach", "incus", "machinectl", "nomad", "vagrant", "multipass", "wsl", "find", "fd", "git", "npx", "poetry", "pipx", "uv", "rsync", "tar", "gcloud", "aws", "az", "flatpak", "distrobox", "toolbox"], valued: "*", operands: usize::MAX },
 ];
 
 /// Variables that make shells and programs run something, or find other programs.
