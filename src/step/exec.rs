@@ -86,6 +86,10 @@ fn compile(node: &Node, compiler: &mut Compiler<'_>) -> Option<Box<dyn Action>> 
         };
         compiler.must_trust(item, &found.references, "exec-code", &becomes, &found.hint);
     }
+    for (name, becomes) in reading.variables_read_as_code() {
+        let hint = "let the program use the variable as data";
+        compiler.must_trust_field(&format!("env.{name}"), "env-evaluated", becomes, hint);
+    }
     if let Some(stdin) = node.get("stdin").filter(|_| reading.reads_input()) {
         compiler.stdin_is_code(stdin, argv[0].source());
     }
@@ -216,6 +220,22 @@ mod tests {
             ),
             ("exec: [sh, -c, 'echo {{ alert.labels.n | shq }}']", vec![]),
             ("exec: [sh, -c, 'echo \"$1\"', name, '{{ alert.labels.n }}']", vec![]),
+            (
+                "exec: [sh, -c, 'eval \"$1\"', name, '{{ alert.labels.n }}']",
+                label("code: this flows through `$1` into `eval`, as code"),
+            ),
+            (
+                "exec: [sh, -c, '\"$@\"', name, '{{ alert.labels.n }}']",
+                label("code: this flows through `$1` to where a command is named"),
+            ),
+            (
+                "exec: [sh, -c, 'eval \"$N\"']\nenv: {N: '{{ alert.labels.n }}'}",
+                label("code, as which `eval` reads `$N`"),
+            ),
+            (
+                "exec: [tar, -I, '{{ alert.labels.n }}', -cf, a.tar, a]",
+                label("code: an option of `tar` could run a program"),
+            ),
             (
                 "exec: [python3, -c, 'print({{ alert.labels.n | shq }})']",
                 label("code: `python3` reads this as code in a language of its own"),

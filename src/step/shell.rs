@@ -71,15 +71,18 @@ fn compile(node: &Node, compiler: &mut Compiler<'_>) -> Option<Box<dyn Action>> 
     let (interpreter, dialect) = compile_interpreter(node.get("interpreter"), compiler)?;
     let script_node = node.get("script").unwrap_or(node);
     let script = compiler.shell("script", script_node, dialect);
-    let evaluated: Vec<String> =
-        script.iter().flat_map(ShellTemplate::evaluated_variables).map(ToOwned::to_owned).collect();
     let options = CommandOptions::compile(node, compiler);
-    for name in &evaluated {
-        let becomes = format!("arithmetic or a name, as which the script evaluates `${name}`");
-        let hint = "leave the variable out of arithmetic, or check that it is a number first";
-        compiler.must_trust_field(&format!("env.{name}"), "env-evaluated", &becomes, hint);
+    for (name, becomes) in script.iter().flat_map(ShellTemplate::variables_read_as_code) {
+        let hint = "use the variable as data: as an argument, in quotes, and in no arithmetic";
+        compiler.must_trust_field(&format!("env.{name}"), "env-evaluated", becomes, hint);
     }
-    if let (Some(stdin), Some(source)) = (node.get("stdin"), script_node.as_str())
+    if let (Some(stdin), Some(becomes)) =
+        (node.get("stdin"), script.as_ref().and_then(ShellTemplate::input_read_as_code))
+    {
+        let hint =
+            "let the script use what it reads as data: as an argument, in quotes, and in no arithmetic";
+        compiler.must_trust_use_at(stdin.span, "stdin-code", becomes, hint);
+    } else if let (Some(stdin), Some(source)) = (node.get("stdin"), script_node.as_str())
         && let Some(program) = reader_in(source)
     {
         compiler.stdin_is_code(stdin, program);
@@ -209,6 +212,33 @@ mod tests {
         assert_eq!(
             names("shell: {script: 'echo $((N + 1))', interpreter: bash}\nenv: {N: '{{ alert.labels.n }}'}"),
             ["alert.labels.n"]
+        );
+        for script in [
+            "eval \"$N\"",
+            "$N -x",
+            "a=$N; sh -c \"$a\"",
+            "echo \"$N\" | sh",
+            "sh -c 'eval \"$N\"'",
+            "echo $N > f; . ./f",
+        ] {
+            let step =
+                format!("shell: {}\nenv: {{N: '{{{{ alert.labels.n }}}}'}}", serde_json::json!(script));
+            assert_eq!(names(&step), ["alert.labels.n"], "{script}");
+        }
+        for script in [
+            "read a; eval \"$a\"",
+            "a=$(cat); $a",
+            ". /dev/stdin",
+            "while read a; do $a; done",
+            "tee f; sh f",
+        ] {
+            let stdin = "{{ alert.labels.n }}";
+            let step = format!("shell: {}", serde_json::json!({"script": script, "stdin": stdin}));
+            assert_eq!(names(&step), ["alert.labels.n"], "{script}");
+        }
+        assert_eq!(
+            names("shell: 'printf \"%s\" \"$N\" | logger; ls \"$N\"'\nenv: {N: '{{ alert.labels.n }}'}"),
+            Vec::<String>::new()
         );
     }
 

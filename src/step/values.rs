@@ -9,7 +9,7 @@ use super::size::{format_size, parse_size};
 use super::uses::Language;
 use super::{ActionContext, Needs, StepError};
 use crate::model::parse_duration;
-use crate::template::{Expression, HeaderTemplate, Scope, TextTemplate};
+use crate::template::{Expression, HeaderTemplate, Scope, TextTemplate, is_special_variable};
 use crate::text::{Entry, Node};
 
 /// A text with holes, or the name of a secret.
@@ -44,40 +44,8 @@ impl TextOr {
     }
 }
 
-/// Variables that decide which code other programs run.
-const CODE_VARIABLES: &[&str] = &[
-    "PATH",
-    "IFS",
-    "ENV",
-    "BASH_ENV",
-    "SHELLOPTS",
-    "BASHOPTS",
-    "PS4",
-    "PROMPT_COMMAND",
-    "EDITOR",
-    "VISUAL",
-    "PAGER",
-    "SHELL",
-    "HOME",
-    "PYTHONPATH",
-    "PYTHONSTARTUP",
-    "PYTHONHOME",
-    "PERL5OPT",
-    "PERL5LIB",
-    "RUBYOPT",
-    "RUBYLIB",
-    "NODE_OPTIONS",
-    "NODE_PATH",
-    "JAVA_TOOL_OPTIONS",
-    "GIT_SSH",
-    "GIT_SSH_COMMAND",
-    "GIT_EXTERNAL_DIFF",
-    "LESSOPEN",
-    "KUBECONFIG",
-    "XDG_CONFIG_HOME",
-    "PSQLRC",
-    "MYSQL_HOME",
-];
+/// Variables that decide which code some programs run, beside [`is_special_variable`].
+const CODE_VARIABLES: &[&str] = &["HOME", "KUBECONFIG", "XDG_CONFIG_HOME", "PSQLRC", "MYSQL_HOME"];
 
 impl Compiler<'_> {
     /// Reads the step's `env:`: names of variables and their values.
@@ -103,8 +71,7 @@ impl Compiler<'_> {
                 );
             }
             let value = self.text_or_secret(&format!("env.{name}"), entry, Language::Argument);
-            let is_code =
-                CODE_VARIABLES.contains(&name) || name.starts_with("LD_") || name.starts_with("BASH_FUNC_");
+            let is_code = CODE_VARIABLES.contains(&name) || is_special_variable(name);
             if is_code && matches!(value, Some(TextOr::Text(_))) {
                 let becomes = format!("the variable `{name}`, which decides what other programs run");
                 self.must_trust_all("env-code", &becomes, "pass the value in a variable of another name");

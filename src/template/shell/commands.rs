@@ -331,6 +331,15 @@ fn wrapped(lexer: &mut Lexer<'_>, valued: &str, operands: usize, arguments: &[Wo
             if is_command {
                 inspect(lexer, &arguments[at..]);
             }
+            // What follows the code of `sh -c` are its arguments, and no commands.
+            let mut options = arguments[at + 1..].iter().map(Word::literal_start);
+            let is_shell = program_named(&name).is_some_and(|program| {
+                program.language == Language::Shell && program.code == Code::OptionOrFile
+            });
+            let gives_code = |option: String| !option.starts_with("--") && option.contains('c');
+            if is_shell && options.by_ref().take_while(|word| word.starts_with('-')).any(gives_code) {
+                break;
+            }
         }
     }
 }

@@ -106,7 +106,11 @@ pub(super) fn as_user(lexer: &mut Lexer<'_>, arguments: &[Word]) {
 
 /// `kubectl exec pod -- command`, `docker exec container command`.
 pub(super) fn in_container(lexer: &mut Lexer<'_>, arguments: &[Word]) {
+    let runs_command = |word: &Word| ["exec", "run", "debug"].iter().any(|verb| word.is_plain(verb));
     if let Some(end) = arguments.iter().position(|word| word.is_plain("--")) {
+        if !arguments[..end].iter().any(runs_command) {
+            return;
+        }
         if let Some(command) = arguments.get(end + 1) {
             runs(lexer, command, "a value cannot be the command that is run");
         }

@@ -117,6 +117,11 @@ fn each_hole_is_spelled_for_its_place() {
         ("tar -czf {{ x }}.tar.gz a", r#"tar -czf "${AMFLOW_V0}".tar.gz a"#),
         ("python3 -u script.py {{ x }}", r#"python3 -u script.py "${AMFLOW_V0}""#),
         ("su -c 'ls' {{ x }}", r#"su -c 'ls' "${AMFLOW_V0}""#),
+        (
+            "kubectl exec a -- sh -c 'echo \"$1\"' sh {{ x }}",
+            r#"kubectl exec a -- sh -c 'echo "$1"' sh "${AMFLOW_V0}""#,
+        ),
+        ("kubectl delete pod -- {{ x }}", r#"kubectl delete pod -- "${AMFLOW_V0}""#),
         ("docker exec {{ x }} df", r#"docker exec "${AMFLOW_V0}" df"#),
         (
             "kubectl -n {{ x }} exec {{ x }} -- df {{ x }}",
@@ -280,6 +285,8 @@ fn places_where_no_value_can_stand_are_refused_when_the_playbook_is_read() {
         ("docker exec -u root a {{ x }}", "shell-command-position"),
         ("nsenter -t 1 {{ x }}", "shell-command-position"),
         ("awk -v a={{ x }} 'BEGIN { print a }'", "shell-other-language"),
+        ("docker exec bash sh -c {{ x }}", "shell-read-again"),
+        ("find . -exec sh -c ls sh {} \\; -exec sh -c {{ x }} \\;", "shell-read-again"),
         ("socat - EXEC:{{ x }}", "shell-other-language"),
         ("function {{ x }} { :; }", "shell-name"),
         ("echo {{ x }} | sh", "shell-read-again"),
