@@ -201,7 +201,7 @@ pub(super) fn inspect(lexer: &mut Lexer<'_>, words: &[Word]) {
         "printf" => printf(lexer, arguments),
         "su" | "runuser" => options::as_user(lexer, arguments),
         "kubectl" | "oc" | "docker" | "podman" | "nerdctl" | "crictl" => {
-            options::in_container(lexer, arguments)
+            options::in_container(lexer, arguments);
         }
         "read" | "unset" | "let" | "mapfile" | "readarray" | "getopts" | "wait" | "enable" | "hash" => {
             for word in arguments {

@@ -1115,9 +1115,10 @@ impl Lexer<'_> {
         let name = match name.bytes().next() {
             Some(b'0') if name == "0" => Flows::NAME,
             Some(b'1') if name == "1" => Flows::FIRST_ARGUMENT,
-            _ if name == "BASH_ARGV" => Flows::ALL_ARGUMENTS,
             Some(b'0'..=b'9') => Flows::ARGUMENTS,
-            None if plain.starts_with(['@', '*']) => Flows::ALL_ARGUMENTS,
+            _ if name == "BASH_ARGV" || (name.is_empty() && plain.starts_with(['@', '*'])) => {
+                Flows::ALL_ARGUMENTS
+            }
             _ => name,
         };
         let is_evaluated = match rest.as_bytes() {
