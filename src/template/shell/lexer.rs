@@ -1122,10 +1122,9 @@ impl Lexer<'_> {
             _ => name,
         };
         let is_evaluated = match rest.as_bytes() {
-            [b'[', ..] => true,
-            [b':', next, ..] => !matches!(next, b'-' | b'=' | b'?' | b'+'),
             // `${name@P}` expands what the variable holds as a prompt, substitutions too.
-            [b'@', b'P', ..] => true,
+            [b'[', ..] | [b'@', b'P', ..] => true,
+            [b':', next, ..] => !matches!(next, b'-' | b'=' | b'?' | b'+'),
             _ => false,
         };
         if rest.starts_with('=') || rest.starts_with(":=") {
