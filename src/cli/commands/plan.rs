@@ -11,7 +11,7 @@ use crate::cli::show::Show;
 use crate::cli::ui::Tone;
 use crate::cli::workbench::{self, Workbench};
 use crate::engine::{Engine, Offer, OfferAnswer, RunSummary, StartedRun};
-use crate::playbook::Playbook;
+use crate::playbook::{Playbook, Recheck};
 use crate::report::{GoOnRecord, LaterRecord, SkipRecord, effect_details, plan_record, step_records};
 use crate::run::{Closed, Planned, PlannedMove, PlannedPart, Skip, Unmatched, unmatched};
 use crate::store::Access;
@@ -84,6 +84,14 @@ pub(super) fn run(args: &PlanArgs, context: &Context) -> Result<Exit, CliError> 
         unmatched(&reading.library, &reading.delivery.alerts).for_each(|pair| print.unmatched(&pair));
     }
     print.end();
+    let unseen = |offer: &&Offer| {
+        matches!(offer.answer, OfferAnswer::Started(_)) && offer.playbook.recheck != Recheck::Never
+    };
+    if reading.settings.alertmanager.is_none() && offers.iter().any(|offer| unseen(&offer)) {
+        context.ui.say(
+            "no Alertmanager is configured: alerts would not be looked at again before the first effect",
+        );
+    }
     let starts = offers.iter().filter(|o| matches!(o.answer, OfferAnswer::Started(_))).count();
     let later = offers.iter().filter(|o| matches!(o.answer, OfferAnswer::Later(_))).count();
     let read = usize::try_from(reading.read).unwrap_or(usize::MAX);
