@@ -15,6 +15,7 @@ use super::hold::hold;
 use super::http::{Connection, Requests};
 use super::process::Commands;
 use super::query::query;
+use super::scratch::scratch_place;
 use super::secrets::{SecretSource, Secrets};
 use super::sighting::sight;
 use super::survivors::end_survivors;
@@ -60,7 +61,7 @@ impl Default for LiveOptions {
         LiveOptions {
             environment: Environment::default(),
             directory: None,
-            scratch: PathBuf::from("/tmp"),
+            scratch: scratch_place(),
             grace: DEFAULT_GRACE,
             secrets: BTreeMap::new(),
             redact: Vec::new(),

@@ -90,7 +90,7 @@ impl Commands {
                 Err(message) => return impossible(NotStarted::for_good(message)),
             },
         };
-        let files = self.scratch.files(effect.context.as_ref(), effect.outputs, user.as_ref());
+        let files = self.scratch.files(effect.context.as_deref(), effect.outputs, user.as_ref());
         let files = match files {
             Ok(files) => files,
             Err(error) => {

@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::{Access, access, statfs};
 use rustix::process::geteuid;
-use serde_json::Value;
 
 use super::owner::{pid_namespace, runs};
 use super::proc::ProcessStat;
@@ -18,10 +18,31 @@ use super::users::User;
 /// The most that is read of `$AMFLOW_OUTPUT`, in bytes.
 pub(super) const LARGEST_OUTPUT: u64 = 1024 * 1024;
 
+/// In memory, on every Linux with glibc or musl (shm_open(3)).
+const SHARED_MEMORY: &str = "/dev/shm";
+/// A file system in memory (statfs(2)).
+const TMPFS: u32 = 0x0102_1994;
+/// So much must be free in memory, in bytes: in a container it may be little, and contexts may be large.
+const ENOUGH: u64 = 256 << 20;
+
+/// Returns where files of commands are best made: in memory where there is enough of it, else in `/tmp`.
+///
+/// Besides being private to the moment, files in memory cost a tenth: on ext4 each new file looks for a number
+/// that was not used lately, and these are made and removed for every command.
+pub(super) fn scratch_place() -> PathBuf {
+    let memory = Path::new(SHARED_MEMORY);
+    let roomy = statfs(memory).is_ok_and(|found| {
+        let free = u64::try_from(found.f_bsize).unwrap_or_default().saturating_mul(found.f_bavail);
+        u32::try_from(found.f_type) == Ok(TMPFS) && free >= ENOUGH
+    });
+    let usable = roomy && access(memory, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+    if usable { memory.to_owned() } else { PathBuf::from("/tmp") }
+}
+
 /// A private directory of this process, made when the first command needs a file, removed with it.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    /// Where it is made, such as `/tmp`.
+    /// Where it is made.
     parent: PathBuf,
     directory: Mutex<Option<PathBuf>>,
     next: AtomicU64,
@@ -44,7 +65,7 @@ impl Scratch {
     /// Makes the files that a command asks for, readable for its user only.
     pub(super) fn files(
         &self,
-        context: Option<&Value>,
+        context: Option<&str>,
         output: bool,
         user: Option<&User>,
     ) -> io::Result<CommandFiles> {
@@ -67,7 +88,7 @@ impl Scratch {
             let path = directory.join(format!("context-{number}.json"));
             files.context = Some(path.clone());
             let mut file = create(&path, user)?;
-            file.write_all(&serde_json::to_vec(context)?)?;
+            file.write_all(context.as_bytes())?;
         }
         if output {
             let path = directory.join(format!("output-{number}"));
@@ -202,7 +223,7 @@ mod tests {
         let scratch = Scratch::new(parent.path().to_owned());
         assert!(scratch.files(None, false, None).unwrap().context.is_none());
         assert_eq!(fs::read_dir(&parent).unwrap().count(), 0);
-        let files = scratch.files(Some(&serde_json::json!({"a": 1})), true, None).unwrap();
+        let files = scratch.files(Some(r#"{"a":1}"#), true, None).unwrap();
         let context = files.context.clone().unwrap();
         assert_eq!(fs::read_to_string(&context).unwrap(), r#"{"a":1}"#);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

@@ -1,7 +1,9 @@
 //! What `shell` and `exec` have in common: standard input, directory, environment, limits; what an ended command means.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::action::{ActionContext, Needs, StepError};
 use super::compiler::Compiler;
@@ -154,13 +156,17 @@ pub(super) fn no_reply(reply: &Reply, reason: FailureReason) -> Outcome {
 }
 
 /// The context that a command finds in the file `$AMFLOW_CONTEXT`: every name that templates see.
-fn context(cx: &ActionContext<'_>) -> Value {
+fn context(cx: &ActionContext<'_>) -> Arc<str> {
     const NAMES: [&str; 8] = ["alert", "alerts", "group", "run", "steps", "vars", "failed", "item"];
-    let value = |name: &&str| {
-        let value = cx.scope.get(name).filter(|value| !value.is_undefined())?;
-        Some(((*name).to_owned(), serde_json::to_value(value).ok()?))
-    };
-    Value::Object(NAMES.iter().filter_map(value).collect())
+    let mut text = String::with_capacity(2_048);
+    for name in NAMES {
+        let value = cx.scope.get(name).filter(|value| !value.is_undefined());
+        let Some(value) = value.and_then(|value| serde_json::to_string(&value).ok()) else { continue };
+        text.push(if text.is_empty() { '{' } else { ',' });
+        text.extend(["\"", name, "\":", &value]);
+    }
+    text.push_str(if text.is_empty() { "{}" } else { "}" });
+    text.into()
 }
 
 fn compile_limits(node: &Node, compiler: &mut Compiler<'_>) -> Option<CommandLimits> {

@@ -4,6 +4,7 @@
 //! are capped and redacted by the performer before anything else sees them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -42,10 +43,10 @@ pub struct CommandEffect {
     /// Working directory; the performer's default when `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,
-    /// The context that the command finds as a 0600 file named by `$AMFLOW_CONTEXT`. Not journaled:
-    /// it can be built again from the journal.
+    /// The context that the command finds as a 0600 file named by `$AMFLOW_CONTEXT`, as JSON. Not
+    /// journaled: it can be built again from the journal.
     #[serde(skip)]
-    pub context: Option<Value>,
+    pub context: Option<Arc<str>>,
     /// Whether `$AMFLOW_OUTPUT` names a file whose `key=value` lines become outputs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outputs: bool,

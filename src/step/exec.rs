@@ -153,7 +153,11 @@ mod tests {
         );
         assert_eq!(command.argv, ["tool", "--at=db1:9100", "$(id) `id` '\"; -x", "a", "b", "a b"]);
         assert_eq!(command.stdin, None);
-        assert_eq!(command.context.unwrap()["alert"]["labels"]["n"], json!("7"));
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&command.context.unwrap()).unwrap()["alert"]["labels"]
+                ["n"],
+            json!("7")
+        );
         assert!(command.outputs);
     }
 

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use amflow::engine::{Call, Performer as _};
 use amflow::perform::{Environment, Live, LiveOptions, SecretSource};
 use amflow::step::{CommandEffect, CommandLimits, Effect, Exited, Reply, TextOrSecret};
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -296,7 +295,7 @@ async fn context_and_outputs_are_private_files_that_are_gone_afterwards() {
     let setup = setup();
     let script = "cat \"$AMFLOW_CONTEXT\"; stat -c ' %a' \"$AMFLOW_CONTEXT\" \"$AMFLOW_OUTPUT\"
         printf 'freed=12 MB\\ntext<<END\\none\\ntwo\\nEND\\n' >>\"$AMFLOW_OUTPUT\"";
-    let effect = CommandEffect { context: Some(json!({"a": [1]})), outputs: true, ..sh(script) };
+    let effect = CommandEffect { context: Some(r#"{"a":[1]}"#.into()), outputs: true, ..sh(script) };
     let exited = setup.exited(effect).await;
     assert_eq!(exited.stdout.text, "{\"a\":[1]} 600\n 600\n");
     let expected = [("freed", "12 MB"), ("text", "one\ntwo")];
@@ -387,7 +386,7 @@ async fn another_user_finds_its_files_when_amflow_is_root() {
     let effect = CommandEffect {
         limits,
         outputs: true,
-        context: Some(json!({})),
+        context: Some("{}".into()),
         ..sh("id -un; cat \"$AMFLOW_CONTEXT\"; echo \" $USER\"; echo a=1 >\"$AMFLOW_OUTPUT\"")
     };
     // The directory above must let it through, as /tmp does.
