@@ -134,6 +134,10 @@ impl Work<'_> {
                 self.hear(heard)?;
             }
             let next = self.machine.next(engine.clock.now(), self.paused);
+            if next.finished {
+                // What is left is a line in the journal: the next run's first one shares its commit.
+                slot = None;
+            }
             self.commit(next.record, next.gates).await?;
             for key in &next.stop {
                 if let Some(token) = self.tokens.get(key) {
