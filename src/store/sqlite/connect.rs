@@ -5,6 +5,7 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{FlockOperation, flock};
 
@@ -100,6 +101,8 @@ fn read_connection(place: &Place, at_rest: bool) -> Result<Option<Connection>, F
 fn settle_in(conn: &Connection, place: &Place) -> Result<(), Fault> {
     conn.busy_timeout(place.busy)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Otherwise SQLite prepares some statements anew each time that their values change.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // FULL: a commit is on the disk when it returns. The rest bounds the log and distrusts the file.
     conn.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; \
