@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::schema;
-use crate::text::{Diagnostic, Diagnostics, Node, NodeKind, SourceFile, Span, parse, traps, walk};
+use crate::text::{Diagnostic, Diagnostics, Node, NodeKind, SourceFile, Span, check, parse, traps};
 
 /// One YAML document.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Documents {
     }
 
     fn add(&mut self, mut document: Document, out: &mut Diagnostics) {
-        document.is_sound = walk(&document.root, schema::walked(), &document.file, out).is_some();
+        document.is_sound = check(&document.root, schema::walked(), &document.file, out);
         find_traps(&document.file, &document.root, out);
         let at = self.all.len();
         if let Some(name) = document.name() {

@@ -103,10 +103,13 @@ pub(super) fn of_run(facts: &Facts) -> Names {
         let mut names = Names::new();
         declare(&mut names, ALERT_NAMES);
         declare(&mut names, RUN_NAMES);
+        declare_env(&mut names, &Facts { env: Some(Vec::new()), ..Facts::default() });
         names
     });
     let mut names = fixed.clone();
-    declare_env(&mut names, facts);
+    if facts.env.as_ref().is_none_or(|listed| !listed.is_empty()) {
+        declare_env(&mut names, facts);
+    }
     names
 }
 

@@ -15,7 +15,7 @@ use crate::template::{
     Dialect, Expression, HeaderTemplate, JsonTemplate, MatcherTemplate, Problem, PromqlTemplate, Reference,
     ShellTemplate, TextTemplate, UrlTemplate,
 };
-use crate::text::{Diagnostic, Diagnostics, Node, SourceFile, Span, Spanned, walk};
+use crate::text::{Diagnostic, Diagnostics, Node, SourceFile, Span, Spanned, check, walk};
 
 /// Makes templates and values of nodes, and notes what they read.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl<'a> Compiler<'a> {
 
     /// Checks a node against the schema of a kind, where it stands inside another step.
     pub(super) fn fits(&mut self, kind: &StepKind, node: &Node) -> bool {
-        walk(node, &kind.schema_document(), self.file, self.out).is_some()
+        check(node, &kind.schema_document(), self.file, self.out)
     }
 
     /// Ends it: every place that reads names, and the ids of other steps that are named (not read).

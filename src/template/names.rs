@@ -3,6 +3,7 @@
 //! Taint is static: it follows names, not values. What cannot be resolved is tainted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::problem::Problem;
 use super::reference::{Reference, written};
@@ -11,7 +12,8 @@ use crate::text::{closest, word_list};
 /// The names that templates may read at one place of a playbook.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
-    declared: BTreeMap<Vec<String>, NameFacts>,
+    /// Shared by the places of all playbooks that see the same names.
+    declared: Arc<BTreeMap<Vec<String>, NameFacts>>,
     ran: BTreeSet<String>,
 }
 
@@ -97,7 +99,8 @@ impl Names {
 
     /// Declares a name by its parts; `*` stands for any part (`alerts.*.labels`). A later word about the same path counts.
     pub fn declare<S: Into<String>>(&mut self, path: impl IntoIterator<Item = S>, facts: NameFacts) {
-        self.declared.insert(path.into_iter().map(Into::into).collect(), facts);
+        let path = path.into_iter().map(Into::into).collect();
+        Arc::make_mut(&mut self.declared).insert(path, facts);
     }
 
     /// Notes that a step has run at this place, so that what it leaves behind may be read.

@@ -90,6 +90,10 @@ impl Parsed {
             let problem = Problem::new("template-nul", at..at + 1, "a template may not hold a NUL character");
             return Err(vec![problem]);
         }
+        if !source.contains(['{', '\n']) && !source.is_empty() {
+            let plain = Walk::new(source);
+            return plain.finish(vec![Piece::Text(0..source.len())]);
+        }
         let tree =
             parse(source, "template", syntax()).map_err(|error| vec![syntax_problem(&error, source)])?;
         let mut walk = Walk::new(source);

@@ -183,7 +183,7 @@ struct Fit {
 }
 
 fn only_required(map: &SchemaMap) -> bool {
-    map.contains_key("required")
+    schema::word(map, "required").is_some()
         && map.keys().all(|key| matches!(key.as_str(), "required" | "description" | "title"))
 }
 

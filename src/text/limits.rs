@@ -36,7 +36,7 @@ impl<'a> Walk<'a> {
             CoreValue::Null if scalar.value.is_empty() && scalar.is_plain() => self.wrong_type(node, types),
             _ if types.has(Types::TEXT) => {
                 self.text_limits(node, &scalar.value, facets);
-                Value::String(scalar.value.clone())
+                if self.makes_value { Value::String(scalar.value.clone()) } else { Value::Null }
             }
             _ => self.wrong_type(node, types),
         }
@@ -50,7 +50,7 @@ impl<'a> Walk<'a> {
             return Value::Null;
         }
         for map in facets {
-            let limit = |word: &str| map.get(word).and_then(Schema::as_f64);
+            let limit = |word: &str| schema::word(map, word).and_then(Schema::as_f64);
             let (lowest, highest) = format_limits(map);
             let problem = match (
                 limit("minimum").into_iter().chain(lowest).reduce(f64::max),
@@ -97,7 +97,7 @@ impl<'a> Walk<'a> {
                 self.report(Diagnostic::error(code, self.file, node.span, message));
                 return;
             }
-            let Some(pattern) = map.get("pattern").and_then(Schema::as_str) else { continue };
+            let Some(pattern) = schema::word(map, "pattern").and_then(Schema::as_str) else { continue };
             if self.pattern(pattern).is_some_and(|regex| !regex.is_match(text)) {
                 let message = format!("{} does not have the form `{pattern}`", shown(node));
                 self.report(Diagnostic::error("wrong-form", self.file, node.span, message));
@@ -111,7 +111,7 @@ impl<'a> Walk<'a> {
         let least = facets.iter().filter_map(|map| limit_of(map, "minItems")).max();
         let most = facets.iter().filter_map(|map| limit_of(map, "maxItems")).min();
         self.count_limits(node, count, least, most, "item");
-        let unique = facets.iter().any(|map| map.get("uniqueItems") == Some(&Schema::Bool(true)));
+        let unique = facets.iter().any(|map| schema::word(map, "uniqueItems") == Some(&Schema::Bool(true)));
         if unique {
             for (index, item) in node.items().iter().enumerate() {
                 let Some(text) = item.as_str() else { continue };
@@ -154,13 +154,13 @@ impl<'a> Walk<'a> {
 }
 
 fn limit_of(map: &SchemaMap, word: &str) -> Option<usize> {
-    map.get(word)?.as_u64().and_then(|limit| usize::try_from(limit).ok())
+    schema::word(map, word)?.as_u64().and_then(|limit| usize::try_from(limit).ok())
 }
 
 /// The range of Rust's integers, which `schemars` names as a format.
 fn format_limits(map: &SchemaMap) -> (Option<f64>, Option<f64>) {
     let unsigned = |most: f64| (Some(0.0), Some(most));
-    match map.get("format").and_then(Schema::as_str) {
+    match schema::word(map, "format").and_then(Schema::as_str) {
         Some("uint8") => unsigned(f64::from(u8::MAX)),
         Some("uint16") => unsigned(f64::from(u16::MAX)),
         Some("uint32") => unsigned(f64::from(u32::MAX)),

@@ -37,4 +37,4 @@ pub use schema::{schema_for_editors, schema_of};
 pub use source::{Position, SourceFile};
 pub use span::{Span, Spanned};
 pub use suggest::{closest, hint as suggestion, list as word_list};
-pub use walk::walk;
+pub use walk::{check, walk};

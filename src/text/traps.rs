@@ -91,9 +91,14 @@ pub fn split_at_comma(file: &Arc<SourceFile>, list: &Node) -> Option<Diagnostic>
 /// be asked about matchers, expressions, templates and scripts.
 pub fn cut_by_comment(file: &Arc<SourceFile>, node: &Node) -> Option<Diagnostic> {
     let text = plain(node)?;
+    if !file.text().get(node.span.end..).is_some_and(|after| after.starts_with([' ', '\t']))
+        || is_balanced(text)
+    {
+        return None;
+    }
     let line = line_from(file, node.span.end);
     let after = file.slice(line);
-    if is_balanced(text) || !after.starts_with([' ', '\t']) || !after.trim_start().starts_with('#') {
+    if !after.trim_start().starts_with('#') {
         return None;
     }
     let span = Span::new(node.span.end + after.len() - after.trim_start().len(), line.end);

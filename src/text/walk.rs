@@ -26,6 +26,21 @@ use super::{suggest, traps};
 /// Of JSON Schema it knows what `schemars` derives: `$ref`, `type`, `properties`, `required`,
 /// `additionalProperties`, `items`, `enum`, `const`, `anyOf`, `oneOf`, `allOf`, limits, `pattern`.
 pub fn walk(node: &Node, schema: &Schema, file: &Arc<SourceFile>, out: &mut Diagnostics) -> Option<Value> {
+    pass(node, schema, file, out, true)
+}
+
+/// Checks a node as [`walk`] does, and makes no value of it; returns whether it could be made.
+pub fn check(node: &Node, schema: &Schema, file: &Arc<SourceFile>, out: &mut Diagnostics) -> bool {
+    pass(node, schema, file, out, false).is_some()
+}
+
+fn pass(
+    node: &Node,
+    schema: &Schema,
+    file: &Arc<SourceFile>,
+    out: &mut Diagnostics,
+    makes_value: bool,
+) -> Option<Value> {
     let mut walk = Walk {
         file,
         root: schema,
@@ -33,6 +48,7 @@ pub fn walk(node: &Node, schema: &Schema, file: &Arc<SourceFile>, out: &mut Diag
         aliases: Vec::new(),
         chosen: HashMap::new(),
         patterns: HashMap::new(),
+        makes_value,
     };
     let value = walk.value(node, &[schema]);
     let usable = walk.found.iter().all(|d| d.severity != Severity::Error) && !node.is_broken();
@@ -50,6 +66,8 @@ pub(super) struct Walk<'a> {
     /// Branches that were found by trying, by node and branches.
     pub(super) chosen: HashMap<(usize, usize, usize), usize>,
     patterns: HashMap<&'a str, Option<Regex>>,
+    /// Whether the value is wanted, or only what is wrong with it.
+    pub(super) makes_value: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -58,7 +76,13 @@ impl<'a> Walk<'a> {
         self.aliases.extend(node.alias);
         let mut facets = Vec::new();
         let settled = schemas.iter().any(|schema| !self.facets(node, schema, &mut facets));
-        let value = if settled { plain_value(node) } else { self.checked(node, &facets) };
+        let value = if settled && !self.makes_value {
+            Value::Null
+        } else if settled {
+            plain_value(node)
+        } else {
+            self.checked(node, &facets)
+        };
         if node.alias.is_some() {
             self.aliases.pop();
         }
@@ -81,7 +105,7 @@ impl<'a> Walk<'a> {
         for list in schema::branches(map) {
             match self.choose(node, list) {
                 Choice::Branch(branch) if !self.facets(node, branch, into) => return false,
-                Choice::Settled if !map.contains_key("properties") => return false,
+                Choice::Settled if !schema::word(map, "properties").is_some() => return false,
                 Choice::Branch(_) | Choice::Unneeded | Choice::Settled => {}
             }
         }
@@ -106,17 +130,21 @@ impl<'a> Walk<'a> {
             NodeKind::Mapping(_) if !types.has(Types::MAPPING) => self.wrong_type(node, types),
             NodeKind::Sequence(sequence) => {
                 self.list_limits(node, facets);
-                let items = sequence.items.iter().enumerate();
-                Value::Sequence(
-                    items.map(|(index, item)| self.value(item, &item_schemas(facets, index))).collect(),
-                )
+                let mut values = Vec::new();
+                for (index, item) in sequence.items.iter().enumerate() {
+                    let value = self.value(item, &item_schemas(facets, index));
+                    if self.makes_value {
+                        values.push(value);
+                    }
+                }
+                Value::Sequence(values)
             }
             NodeKind::Mapping(mapping) => self.mapping(node, &mapping.entries, facets),
         }
     }
 
     fn mapping(&mut self, node: &Node, entries: &[Entry], facets: &[&'a SchemaMap]) -> Value {
-        let mut value = serde_yaml::Mapping::with_capacity(entries.len());
+        let mut value = serde_yaml::Mapping::new();
         let closed = facets.iter().any(|map| schema::is_closed(map));
         let mut unknown = Vec::new();
         for entry in entries {
@@ -130,10 +158,16 @@ impl<'a> Walk<'a> {
                 self.key(entry, facets);
             }
             let item = self.value(&entry.value, &schemas);
-            value.insert(Value::String(entry.key.value.clone()), item);
+            if self.makes_value {
+                value.insert(Value::String(entry.key.value.clone()), item);
+            }
         }
-        let names: Vec<&str> = facets.iter().flat_map(|map| schema::property_names(map)).collect();
-        let meant = self.unknown_keys(node, &unknown, &names);
+        let meant = if unknown.is_empty() {
+            Vec::new()
+        } else {
+            let names: Vec<&str> = facets.iter().flat_map(|map| schema::property_names(map)).collect();
+            self.unknown_keys(node, &unknown, &names)
+        };
         self.missing_keys(node, facets, &meant);
         self.mapping_limits(node, facets);
         Value::Mapping(value)
@@ -144,14 +178,14 @@ impl<'a> Walk<'a> {
         for map in facets {
             let before = schemas.len();
             schemas.extend(schema::property(map, key));
-            if let Some(patterns) = map.get("patternProperties").and_then(Schema::as_object) {
+            if let Some(patterns) = schema::word(map, "patternProperties").and_then(Schema::as_object) {
                 for (pattern, schema) in patterns {
                     if self.pattern(pattern).is_none_or(|regex| regex.is_match(key)) {
                         schemas.push(schema);
                     }
                 }
             }
-            let other = map.get("additionalProperties");
+            let other = schema::word(map, "additionalProperties");
             if schemas.len() == before && other.is_some_and(|other| *other != Schema::Bool(false)) {
                 schemas.extend(other);
             }
@@ -162,8 +196,8 @@ impl<'a> Walk<'a> {
     /// Checks a key that the writer chose, such as a variable's name.
     fn key(&mut self, entry: &Entry, facets: &[&'a SchemaMap]) {
         let key = &entry.key;
-        for map in facets.iter().filter_map(|map| map.get("propertyNames")?.as_object()) {
-            if let Some(pattern) = map.get("pattern").and_then(Schema::as_str)
+        for map in facets.iter().filter_map(|map| schema::word(map, "propertyNames")?.as_object()) {
+            if let Some(pattern) = schema::word(map, "pattern").and_then(Schema::as_str)
                 && self.pattern(pattern).is_some_and(|regex| !regex.is_match(&key.value))
             {
                 let message = format!("key `{}` does not have the form `{pattern}`", key.value);
@@ -276,8 +310,9 @@ pub(super) fn start(node: &Node) -> Span {
 
 fn item_schemas<'a>(facets: &[&'a SchemaMap], index: usize) -> Vec<&'a Schema> {
     let of = |map: &&'a SchemaMap| {
-        let prefix = map.get("prefixItems").and_then(Schema::as_array).and_then(|list| list.get(index));
-        prefix.or_else(|| map.get("items"))
+        let prefix =
+            schema::word(map, "prefixItems").and_then(Schema::as_array).and_then(|list| list.get(index));
+        prefix.or_else(|| schema::word(map, "items"))
     };
     facets.iter().filter_map(of).collect()
 }
