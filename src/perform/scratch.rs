@@ -18,9 +18,9 @@ use super::users::User;
 /// The most that is read of `$AMFLOW_OUTPUT`, in bytes.
 pub(super) const LARGEST_OUTPUT: u64 = 1024 * 1024;
 
-/// In memory, on every Linux with glibc or musl (shm_open(3)).
+/// In memory, on every Linux with glibc or musl (`shm_open(3)`).
 const SHARED_MEMORY: &str = "/dev/shm";
-/// A file system in memory (statfs(2)).
+/// A file system in memory (`statfs(2)`).
 const TMPFS: u32 = 0x0102_1994;
 /// So much must be free in memory, in bytes: in a container it may be little, and contexts may be large.
 const ENOUGH: u64 = 256 << 20;

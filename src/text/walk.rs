@@ -105,7 +105,7 @@ impl<'a> Walk<'a> {
         for list in schema::branches(map) {
             match self.choose(node, list) {
                 Choice::Branch(branch) if !self.facets(node, branch, into) => return false,
-                Choice::Settled if !schema::word(map, "properties").is_some() => return false,
+                Choice::Settled if schema::word(map, "properties").is_none() => return false,
                 Choice::Branch(_) | Choice::Unneeded | Choice::Settled => {}
             }
         }
