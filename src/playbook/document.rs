@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::parallel::in_parallel;
 use super::schema;
 use crate::text::{Diagnostic, Diagnostics, Node, NodeKind, SourceFile, Span, check, parse, traps};
 
@@ -40,25 +41,17 @@ impl Document {
 }
 
 impl Documents {
-    /// Reads a file, which may hold any number of documents.
-    pub(super) fn read(&mut self, name: &str, bytes: Vec<u8>, out: &mut Diagnostics) {
-        let file = match SourceFile::new(name, bytes) {
-            Ok(file) => file,
-            Err(problem) => {
-                out.push(problem);
-                return;
+    /// Reads files, each of which may hold any number of documents.
+    pub(super) fn read(&mut self, files: Vec<(String, Vec<u8>)>, out: &mut Diagnostics) {
+        for (documents, found) in in_parallel(files, |(name, bytes)| read(&name, bytes)) {
+            out.extend(found);
+            for document in documents {
+                self.add(document, out);
             }
-        };
-        let documents = parse(&file, out);
-        for document in documents {
-            let text = text_of(&file, document.root.span);
-            self.add(Document { file: Arc::clone(&file), root: document.root, text, is_sound: true }, out);
         }
     }
 
     fn add(&mut self, mut document: Document, out: &mut Diagnostics) {
-        document.is_sound = check(&document.root, schema::walked(), &document.file, out);
-        find_traps(&document.file, &document.root, out);
         let at = self.all.len();
         if let Some(name) = document.name() {
             match self.by_name.get(name) {
@@ -85,6 +78,24 @@ impl Documents {
         names.sort_unstable();
         names
     }
+}
+
+/// Reads one file.
+fn read(name: &str, bytes: Vec<u8>) -> (Vec<Document>, Diagnostics) {
+    let mut found = Diagnostics::new();
+    let file = match SourceFile::new(name, bytes) {
+        Ok(file) => file,
+        Err(problem) => return (Vec::new(), problem.into()),
+    };
+    let mut documents = Vec::new();
+    for document in parse(&file, &mut found) {
+        let root = document.root;
+        let is_sound = check(&root, schema::walked(), &file, &mut found);
+        find_traps(&file, &root, &mut found);
+        let text = text_of(&file, root.span);
+        documents.push(Document { file: Arc::clone(&file), root, text, is_sound });
+    }
+    (documents, found)
 }
 
 fn twice(name: &str, second: &Document, first: &Document) -> Diagnostic {

@@ -14,6 +14,7 @@ mod limits;
 mod names;
 mod flow;
 mod document;
+mod parallel;
 mod parse;
 mod parse_step;
 mod inline;

@@ -10,6 +10,7 @@ use super::facts::Facts;
 use super::flow::Flow;
 use super::library::Library;
 use super::limits;
+use super::parallel::in_parallel;
 use super::parse_step::items;
 use super::read::Reader;
 use super::trigger::trigger;
@@ -51,12 +52,13 @@ impl Loaded {
 pub fn parse_files(files: impl IntoIterator<Item = (String, Vec<u8>)>, facts: &Facts) -> Loaded {
     let mut diagnostics = Diagnostics::new();
     let mut documents = Documents::default();
-    for (name, bytes) in files {
-        documents.read(&name, bytes, &mut diagnostics);
-    }
+    documents.read(files.into_iter().collect(), &mut diagnostics);
     let mut playbooks = Vec::with_capacity(documents.all.len());
-    for at in 0..documents.all.len() {
-        playbooks.extend(compile(&documents, at, facts, &mut diagnostics).map(Arc::new));
+    for (playbook, found) in
+        in_parallel((0..documents.all.len()).collect(), |at| compile(&documents, at, facts))
+    {
+        diagnostics.extend(found);
+        playbooks.extend(playbook.map(Arc::new));
     }
     diagnostics.sort();
     Loaded { library: Library::new(playbooks), diagnostics }
@@ -72,8 +74,9 @@ pub fn compile_text(text: &str, facts: &Facts) -> Result<Playbook, Diagnostics> 
     let facts = Facts { matcher_syntax: facts.matcher_syntax, ..Facts::default() };
     let mut diagnostics = Diagnostics::new();
     let mut documents = Documents::default();
-    documents.read("the playbook of the run", text.as_bytes().to_vec(), &mut diagnostics);
-    let playbook = compile(&documents, 0, &facts, &mut diagnostics);
+    documents.read(vec![("the playbook of the run".to_owned(), text.as_bytes().to_vec())], &mut diagnostics);
+    let (playbook, found) = compile(&documents, 0, &facts);
+    diagnostics.extend(found);
     diagnostics.sort();
     match playbook {
         Some(playbook) if !diagnostics.has_errors() => Ok(playbook),
@@ -83,9 +86,9 @@ pub fn compile_text(text: &str, facts: &Facts) -> Result<Playbook, Diagnostics> 
 }
 
 /// Compiles one document as a playbook of its own; nothing comes back when something is wrong with it.
-fn compile(documents: &Documents, at: usize, facts: &Facts, out: &mut Diagnostics) -> Option<Playbook> {
-    let document = documents.all.get(at)?;
+fn compile(documents: &Documents, at: usize, facts: &Facts) -> (Option<Playbook>, Diagnostics) {
     let mut found = Diagnostics::new();
+    let Some(document) = documents.all.get(at) else { return (None, found) };
     let mut whole = Whole {
         documents,
         used: vec![at],
@@ -96,8 +99,7 @@ fn compile(documents: &Documents, at: usize, facts: &Facts, out: &mut Diagnostic
     };
     let playbook = Parser::new(document, facts, &mut found, &mut whole).playbook(document);
     let is_sound = whole.is_sound && !found.has_errors();
-    out.extend(found);
-    playbook.filter(|_| is_sound)
+    (playbook.filter(|_| is_sound), found)
 }
 
 /// What belongs to a whole playbook, with those that are inlined into it.
