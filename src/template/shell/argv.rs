@@ -62,7 +62,7 @@ impl ArgvReading {
             }
             script.extend(units("<<<"));
             script.push(Unit::Hole(count));
-            let lexed = lex(&script, Dialect::Bash, 0, &quoting);
+            let lexed = lex(&script, Dialect::Bash, &quoting);
             for refusal in &super::refusals(&lexed, &quoting) {
                 let Some((argument, hole)) = holes.get(refusal.hole) else {
                     reading.reads_input = true;

@@ -1,8 +1,8 @@
 //! What a command does with its words: which of them it reads as code, as names, as options.
 
-use super::Dialect;
-use super::flows::Flows;
-use super::lexer::{Lexer, identifiers, lex};
+use super::flows::{Flows, Rest};
+use super::known::{self, known_name, unnamed};
+use super::lexer::{Lexer, identifiers};
 use super::programs::{Code, Language, program_named, wrapper_named};
 use super::units::{Unit, Word};
 use super::{options, streams};
@@ -46,7 +46,7 @@ pub(super) fn add(lexer: &mut Lexer<'_>, command: &mut Command, word: Word) {
         && let Some(name) = assigned_name(&word)
     {
         check_subscript(lexer, &word);
-        lexer.lexed.flows.assign(&name, &word);
+        lexer.lexed.flows.assign_by(&name, &word);
         command.has_assignments = true;
         return;
     }
@@ -55,17 +55,26 @@ pub(super) fn add(lexer: &mut Lexer<'_>, command: &mut Command, word: Word) {
 
 /// Judges a command that is complete, and clears it.
 pub(super) fn finish(lexer: &mut Lexer<'_>, command: &mut Command) {
-    let command = std::mem::take(command);
-    streams::note(lexer, &command);
+    let mut command = std::mem::take(command);
+    for words in known::ways(lexer, &command.words) {
+        command.words = words;
+        judge(lexer, &command);
+    }
+}
+
+/// Judges a command by its words.
+fn judge(lexer: &mut Lexer<'_>, command: &Command) {
+    streams::note(lexer, command);
     let Some((name, arguments)) = command.words.split_first() else { return };
     runs(lexer, name, "a value cannot be the command that is run");
     options(lexer, name, arguments);
     inspect(lexer, &command.words);
-    flows(lexer, &command);
+    flows(lexer, command);
     if let Some((reader, name)) = input_reader(&command.words) {
         lexer.reading = name;
-        feeds(lexer, reader, &command);
+        feeds(lexer, reader, command);
     }
+    known::fed(lexer, command);
 }
 
 /// A word that names what is run.
@@ -159,7 +168,7 @@ fn assigned_name(word: &Word) -> Option<String> {
         .iter()
         .map(|unit| match unit {
             Unit::Char(character) => *character,
-            Unit::Hole(_) | Unit::Opaque => '0',
+            Unit::Hole(_) | Unit::Opaque | Unit::Raw => '0',
         })
         .collect();
     let (target, _) = text.split_once('=')?;
@@ -181,7 +190,7 @@ fn assigned_name(word: &Word) -> Option<String> {
 /// Judges the words of a command, or of the command that a wrapper runs.
 pub(super) fn inspect(lexer: &mut Lexer<'_>, words: &[Word]) {
     let Some((name, arguments)) = words.split_first() else { return };
-    let Some(command) = name.literal() else { return };
+    let Some(command) = known_name(lexer, name) else { return unnamed(lexer, name, arguments) };
     command.rsplit('/').next().unwrap_or_default().clone_into(&mut lexer.reading);
     if let Some(program) = program_named(&command) {
         inspect_program(lexer, program, arguments);
@@ -248,6 +257,7 @@ fn printf(lexer: &mut Lexer<'_>, arguments: &[Word]) {
             for value in arguments.clone() {
                 lexer.lexed.flows.assign(&name, value);
             }
+            lexer.lexed.flows.forget(&name);
         }
     }
     arguments.next_if(|word| word.is_plain("--"));
@@ -267,7 +277,7 @@ fn declare(lexer: &mut Lexer<'_>, command: &str, arguments: &[Word]) {
         match assigned_name(word) {
             Some(name) => {
                 check_subscript(lexer, word);
-                lexer.lexed.flows.assign(&name, word);
+                lexer.lexed.flows.assign_by(&name, word);
             }
             None => names(lexer, word, command),
         }
@@ -310,7 +320,7 @@ fn wrapped(lexer: &mut Lexer<'_>, valued: &str, operands: usize, arguments: &[Wo
                 continue;
             }
             if let Some(name) = assigned_name(word) {
-                lexer.lexed.flows.assign(&name, word);
+                lexer.lexed.flows.assign_by(&name, word);
                 continue;
             }
             if operands > 0 {
@@ -318,6 +328,9 @@ fn wrapped(lexer: &mut Lexer<'_>, valued: &str, operands: usize, arguments: &[Wo
                 continue;
             }
             runs(lexer, word, "a value cannot be the command that is run");
+            if known_name(lexer, word).is_none() {
+                unnamed(lexer, word, words.as_slice());
+            }
             break;
         }
     }
@@ -411,6 +424,8 @@ fn with_options(lexer: &mut Lexer<'_>, program: &'static Program, arguments: &[W
     let mut next_is_code = false;
     let mut options_end = false;
     let mut skip = 0;
+    // Whether an option may be hidden in a variable: then every word may be code.
+    let mut is_hidden = false;
     let is_shell = program.language == Language::Shell && program.code == Code::OptionOrFile;
     for (at, word) in arguments.iter().enumerate() {
         if skip > 0 {
@@ -418,6 +433,11 @@ fn with_options(lexer: &mut Lexer<'_>, program: &'static Program, arguments: &[W
             continue;
         }
         let start = word.literal_start();
+        is_hidden |= !options_end && !next_is_code && known::hides_options(word, program.attached());
+        if is_hidden {
+            hidden(lexer, program, word);
+            continue;
+        }
         if next_is_code && !(is_shell && start.starts_with('-')) {
             next_is_code = false;
             code(lexer, program, word);
@@ -485,7 +505,11 @@ fn with_options(lexer: &mut Lexer<'_>, program: &'static Program, arguments: &[W
                     }
                 }
                 (_, Some(letter)) => option_value(lexer, program, letters[letter], word),
-                _ => unsure = false,
+                _ => {
+                    // Another letter may follow.
+                    refuse_option(lexer, word);
+                    unsure = false;
+                }
             }
             continue;
         }
@@ -511,6 +535,22 @@ fn with_options(lexer: &mut Lexer<'_>, program: &'static Program, arguments: &[W
             }
             _ => {}
         }
+    }
+}
+
+/// A word behind options that cannot be read here.
+fn hidden(lexer: &mut Lexer<'_>, program: &'static Program, word: &Word) {
+    for hole in word.all_holes() {
+        let message =
+            format!("the options of `{}` before this are not known here: it may be code", lexer.reading);
+        let hint = "write the options into the script, or `--` before what is none";
+        lexer.refuse(hole, "shell-hidden-options", message, hint);
+    }
+    for name in &word.names {
+        lexer.lexed.flows.code.insert(name.clone(), program);
+    }
+    if program.code == Code::OptionOrFile {
+        runs_file(lexer, word);
     }
 }
 
@@ -567,7 +607,7 @@ fn read_again(lexer: &mut Lexer<'_>, name: &str, language: Language, word: &Word
             {
                 return;
             }
-            let inner = lex(&word.units, Dialect::Bash, lexer.level + 1, lexer.quoting);
+            let inner = lexer.again(&word.units);
             for refusal in inner.refusals {
                 if !lexer.lexed.refusals.iter().any(|known| known.hole == refusal.hole) {
                     lexer.lexed.refusals.push(refusal);
@@ -586,7 +626,12 @@ fn flows(lexer: &mut Lexer<'_>, command: &Command) {
     let Some(name) = name.literal() else { return };
     let found = &mut lexer.lexed.flows;
     match name.as_str() {
-        "shift" => found.shifts = true,
+        "shift" => {
+            let is_again = lexer.level > 0 || lexer.frames.iter().any(|frame| frame.is_loop);
+            let by = arguments.first().map_or(Some(1), |word| word.literal()?.parse().ok());
+            let by = by.filter(|_| !is_again).unwrap_or(usize::MAX);
+            found.shifts = found.shifts.saturating_add(by);
+        }
         "set" => {
             let options =
                 arguments.iter().take_while(|word| word.literal_start().starts_with(['-', '+'])).count();
@@ -599,6 +644,7 @@ fn flows(lexer: &mut Lexer<'_>, command: &Command) {
                 for word in &command.here_strings {
                     found.assign(&target, word);
                 }
+                found.forget(&target);
                 found.read.insert(target);
             }
         }
@@ -646,6 +692,7 @@ fn reads_input(
         Some(long) => program.long.contains(&long.split('=').next().unwrap_or_default()),
         None => text.starts_with('-') && text[1..].contains(|letter| program.letters.contains(letter)),
     });
+    let has_code_option = has_code_option && !texts.iter().any(|text| streams::is_input(text));
     let mut operands = Vec::new();
     let mut rest = texts.iter().enumerate();
     while let Some((at, text)) = rest.next() {
@@ -679,17 +726,29 @@ fn reads_input(
     reads.then(|| (program, command.rsplit('/').next().unwrap_or_default().to_owned()))
 }
 
+/// Judges what flows into a command that arguments became.
+pub(super) fn reads(lexer: &mut Lexer<'_>, words: &[Word], rest: &Rest) {
+    if let Some((reader, name)) = input_reader(words) {
+        lexer.reading = name;
+        feed(lexer, reader, &rest.holes, &rest.names);
+    }
+}
+
 /// What flows into a program that reads its input as code.
 fn feeds(lexer: &mut Lexer<'_>, reader: &'static Program, command: &Command) {
     let (holes, names) = streams::arriving(lexer, command);
-    for hole in holes {
-        let message = format!("this flows into `{}`, which reads its input as code", lexer.reading);
-        lexer.refuse(hole, "shell-read-again", message, AS_ARGUMENT);
-    }
-    for name in names {
-        lexer.lexed.flows.code.insert(name, reader);
-    }
+    feed(lexer, reader, &holes, &names);
     for document in &mut lexer.pending {
         document.reader.get_or_insert(reader);
+    }
+}
+
+fn feed(lexer: &mut Lexer<'_>, reader: &'static Program, holes: &[usize], names: &[String]) {
+    for hole in holes {
+        let message = format!("this flows into `{}`, which reads its input as code", lexer.reading);
+        lexer.refuse(*hole, "shell-read-again", message, AS_ARGUMENT);
+    }
+    for name in names {
+        lexer.lexed.flows.code.insert(name.clone(), reader);
     }
 }

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::commands::Program;
+use super::known::Known;
 use super::programs::is_special_variable;
 use super::streams::text_of;
-use super::units::Word;
+use super::units::{Unit, Word};
 
 /// What flows between variables.
 #[derive(Debug, Default)]
@@ -23,6 +24,14 @@ pub(super) struct Flows {
     pub(super) code: BTreeMap<String, &'static Program>,
     /// Variables that name a command or a file that is run.
     pub(super) commands: BTreeSet<String>,
+    /// Variables that are given to a command that is not known.
+    pub(super) unknown: BTreeSet<String>,
+    /// The texts that the author gives to a variable; none when it may hold others too.
+    texts: BTreeMap<String, Option<BTreeSet<String>>>,
+    /// Commands that begin with `"$@"`.
+    pub(super) arguments_run: Vec<Rest>,
+    /// Words that became arguments of functions and of other shells' code.
+    passed: Vec<Vec<Word>>,
     /// The script's own functions.
     pub(super) functions: BTreeSet<String>,
     /// Commands that may be the script's own functions, with their arguments.
@@ -35,8 +44,16 @@ pub(super) struct Flows {
     assigned: BTreeSet<String>,
     /// Whether the script declares integer variables or references: then each assignment evaluates.
     pub(super) declares_integers: bool,
-    /// Whether the script moves its arguments: the first may have been any.
-    pub(super) shifts: bool,
+    /// By how many places the script moves its arguments: so many may become the first.
+    pub(super) shifts: usize,
+}
+
+/// What follows `"$@"` where that is the command, and what flows into it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Rest {
+    pub(super) arguments: Vec<Word>,
+    pub(super) holes: Vec<usize>,
+    pub(super) names: Vec<String>,
 }
 
 /// Where a hole's value arrives by way of variables.
@@ -50,6 +67,8 @@ pub(super) enum Arrival {
     Command,
     /// It is in a variable that makes programs run something.
     Special,
+    /// It is given to a command that is not known.
+    Unknown,
 }
 
 /// A hole's value that arrives by way of variables.
@@ -90,8 +109,12 @@ impl Flows {
 
     /// Notes the arguments of a function or of another shell's code: `$1`, `$2`, `$@`.
     pub(super) fn pass(&mut self, arguments: &[Word]) {
+        if !self.passed.iter().any(|known| known == arguments) {
+            self.passed.push(arguments.to_vec());
+        }
+        let firsts = self.firsts(arguments);
         for (at, word) in arguments.iter().enumerate() {
-            if at == 0 || self.shifts {
+            if at < firsts {
                 self.assign(Self::FIRST_ARGUMENT, word);
             }
             self.assign(Self::ARGUMENTS, word);
@@ -101,9 +124,7 @@ impl Flows {
 
     /// Notes a command that may be a function of the script, also of one that is defined further down.
     pub(super) fn call(&mut self, name: String, arguments: &[Word]) {
-        if arguments.iter().any(|word| !word.all_holes().is_empty() || !word.names.is_empty()) {
-            self.calls.push((name, arguments.to_vec()));
-        }
+        self.calls.push((name, arguments.to_vec()));
     }
 
     /// Notes what flows into some command's standard input.
@@ -122,8 +143,59 @@ impl Flows {
         self.commands.extend(names.iter().map(first));
     }
 
+    /// Notes an assignment `name=value`, the whole of it one word.
+    pub(super) fn assign_by(&mut self, name: &str, word: &Word) {
+        let is_whole = word.literal_start().strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
+        let value =
+            Word { units: word.units.get(name.len() + 1..).unwrap_or_default().to_vec(), ..word.clone() };
+        self.assign(name, if is_whole { &value } else { word });
+        if !is_whole {
+            self.forget(name);
+        }
+    }
+
+    /// Notes that a variable may hold a text that is not known.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.texts.insert(name.to_owned(), None);
+    }
+
+    /// Returns the variables whose texts are all written in the script, with them.
+    pub(super) fn known(&self) -> Known {
+        let splits_oddly = self.texts.get("IFS").is_some_and(|texts| {
+            texts.as_ref().is_none_or(|texts| texts.iter().any(|text| !text.trim().is_empty()))
+        });
+        if splits_oddly || self.declares_integers {
+            return Known::new();
+        }
+        let is_one = |name: &String| !self.read.contains(name) && name != Self::ALL_ARGUMENTS;
+        let texts = self.texts.iter().filter(|(name, _)| is_one(name));
+        texts.filter_map(|(name, texts)| Some((name.clone(), texts.clone()?))).collect()
+    }
+
+    /// Returns the words that may be arguments, from each that may be the first.
+    pub(super) fn argument_lists(&self) -> Vec<Vec<Word>> {
+        let lists = self.passed.iter();
+        lists.flat_map(|words| (0..self.firsts(words)).map(|at| words[at..].to_vec())).collect()
+    }
+
+    /// How many of these words may be the first argument: words before them may become none.
+    fn firsts(&self, words: &[Word]) -> usize {
+        let may_be_none = |word: &Word| word.splits || matches!(word.units.as_slice(), [Unit::Hole(_)]);
+        match words.iter().position(may_be_none) {
+            Some(at) if at <= self.shifts => words.len(),
+            _ => words.len().min(self.shifts.saturating_add(1)),
+        }
+    }
+
     /// Notes that a variable may hold what a word becomes.
     pub(super) fn assign(&mut self, name: &str, word: &Word) {
+        let known = self.texts.entry(name.to_owned()).or_insert_with(|| Some(BTreeSet::new()));
+        match (known.as_mut(), word.literal()) {
+            (Some(texts), Some(text)) if !word.is_pattern && !text.contains(['*', '?', '[']) => {
+                texts.insert(text);
+            }
+            _ => *known = None,
+        }
         self.assigned.insert(name.to_owned());
         // Two names of one file.
         let file = format!("file:${name}");
@@ -160,17 +232,35 @@ impl Flows {
         self.evaluated.extend(other.evaluated);
         self.code.extend(other.code);
         self.commands.extend(other.commands);
+        self.unknown.extend(other.unknown);
+        for (name, texts) in other.texts {
+            match (self.texts.get_mut(&name), texts) {
+                (Some(Some(known)), Some(texts)) => known.extend(texts),
+                (Some(known), _) => *known = None,
+                (None, texts) => _ = self.texts.insert(name, texts),
+            }
+        }
+        self.arguments_run.extend(other.arguments_run);
+        self.passed.extend(other.passed);
         self.functions.extend(other.functions);
         self.calls.extend(other.calls);
         self.read.extend(other.read);
         self.declares_integers |= other.declares_integers;
-        self.shifts |= other.shifts;
+        self.shifts = self.shifts.saturating_add(other.shifts);
     }
 
     /// Adds what only shows when the whole script, with these holes, was read.
     pub(super) fn complete(&mut self, holes: &[usize]) {
-        for (name, arguments) in std::mem::take(&mut self.calls) {
-            if self.functions.contains(&name) {
+        let calls = std::mem::take(&mut self.calls);
+        let passes_on = |word: &Word| {
+            word.names.iter().any(|name| [Self::ARGUMENTS, Self::ALL_ARGUMENTS].contains(&name.as_str()))
+        };
+        if self.shifts > 0 && calls.iter().any(|(_, words)| words.iter().any(passes_on)) {
+            self.shifts = usize::MAX;
+        }
+        let takes_all = self.functions.contains("command_not_found_handle");
+        for (name, arguments) in calls {
+            if takes_all || self.functions.contains(&name) {
                 self.pass(&arguments);
             }
         }
@@ -185,8 +275,17 @@ impl Flows {
         for target in std::mem::take(&mut self.read) {
             self.assign_names(&target, &[Self::PIPED.to_owned(), Self::INPUT.to_owned()]);
         }
-        if self.shifts {
-            self.assign_names(Self::FIRST_ARGUMENT, &[Self::ARGUMENTS.to_owned()]);
+        for words in self.argument_lists() {
+            if let Some(first) = words.first() {
+                self.assign(Self::FIRST_ARGUMENT, first);
+            }
+        }
+        // The author's own text may name what a hole becomes.
+        let mut ours: BTreeSet<String> = self.code.keys().cloned().collect();
+        ours.extend(self.names.iter().map(|(_, source)| source.clone()));
+        ours.extend(self.evaluated.iter().chain(&self.commands).chain(&self.unknown).cloned());
+        for name in ours.iter().filter(|name| name.starts_with("AMFLOW_V")) {
+            self.assign_holes(name, holes.iter().copied());
         }
     }
 
@@ -216,6 +315,7 @@ impl Flows {
             .chain(&self.evaluated)
             .chain(self.code.keys())
             .chain(&self.commands)
+            .chain(&self.unknown)
             .collect();
         let ways = self.ways();
         let arrival = |name: &&String| {
@@ -228,6 +328,7 @@ impl Flows {
                     format!("code, as which `{}` reads {}", program.first_name(), shown(&by))
                 }
                 Arrival::Command => format!("the command that {} names", shown(&by)),
+                Arrival::Unknown => format!("what {} gives to a command that is not known here", shown(&by)),
                 Arrival::Special => format!("{}, which decides what other programs run", shown(&by)),
             };
             Some(((*name).clone(), becomes))
@@ -253,6 +354,9 @@ impl Flows {
             }
             if self.commands.contains(name) {
                 arrives(Arrival::Command);
+            }
+            if self.unknown.contains(name) {
+                arrives(Arrival::Unknown);
             }
             if is_special_variable(name) {
                 arrives(Arrival::Special);

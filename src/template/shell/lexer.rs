@@ -10,6 +10,7 @@ use super::super::problem::Problem;
 use super::Dialect;
 use super::commands;
 use super::flows::Flows;
+use super::known::{self, Known};
 use super::streams;
 use super::units::{Context, Refusal, Unit, Word};
 
@@ -28,6 +29,8 @@ pub(super) struct Lexed {
     pub(super) integers: Vec<usize>,
     /// Which values flow where by variables.
     pub(super) flows: Flows,
+    /// The variables that it expands, and the names of what it may print.
+    expanded: Vec<String>,
 }
 
 /// Reads a script once.
@@ -49,6 +52,13 @@ pub(super) struct Lexer<'u> {
     /// The variables that were expanded so far, and the holes inside substitutions.
     expanded: Vec<String>,
     nested: Vec<usize>,
+    /// What is known of the expansions in the word that is read.
+    computes: bool,
+    splits: bool,
+    /// The texts that variables may hold.
+    pub(super) known: &'u Known,
+    /// Whether knowing the texts of variables would help.
+    pub(super) wants_known: bool,
     depth: usize,
     /// Whether the script ended inside of quotes or brackets.
     is_unclosed: bool,
@@ -65,6 +75,8 @@ pub(super) struct Frame {
     pub(super) current: Vec<usize>,
     /// Of the whole group.
     all: Vec<usize>,
+    /// Whether it is run more than once.
+    pub(super) is_loop: bool,
     /// The variables that the element expands.
     pub(super) names: BTreeSet<String>,
     all_names: BTreeSet<String>,
@@ -93,30 +105,72 @@ enum Stop {
 /// How deep groups may nest: deeper scripts are refused, not followed.
 const DEEPEST: usize = 100;
 
-/// Walks a script.
-pub(super) fn lex(units: &[Unit], dialect: Dialect, level: usize, quoting: &dyn Fn(usize) -> usize) -> Lexed {
-    let mut lexer = Lexer {
-        units,
-        at: 0,
-        dialect,
-        level,
-        quoting,
-        lexed: Lexed::default(),
-        frames: vec![Frame::default()],
-        pending: Vec::new(),
-        reading: String::new(),
-        expanded: Vec::new(),
-        nested: Vec::new(),
-        depth: 0,
-        is_unclosed: false,
-        is_lost: false,
-    };
-    lexer.list(Stop::End);
-    lexer.finish()
+/// How many shells may read a text, one after the other: deeper ones are refused, not followed.
+const MOST_SHELLS: usize = 12;
+
+/// Walks a script, and once more where the texts that it gives to variables say what is run.
+pub(super) fn lex(units: &[Unit], dialect: Dialect, quoting: &dyn Fn(usize) -> usize) -> Lexed {
+    let nothing = Known::new();
+    let mut first = Lexer::new(units, dialect, 0, quoting, &nothing);
+    first.list(Stop::End);
+    let wants_known = first.wants_known;
+    let first = first.finish();
+    let known = first.flows.known();
+    if !wants_known || known.is_empty() {
+        return first;
+    }
+    let mut second = Lexer::new(units, dialect, 0, quoting, &known);
+    second.list(Stop::End);
+    second.finish()
+}
+
+impl<'u> Lexer<'u> {
+    fn new(
+        units: &'u [Unit],
+        dialect: Dialect,
+        level: usize,
+        quoting: &'u dyn Fn(usize) -> usize,
+        known: &'u Known,
+    ) -> Self {
+        Self {
+            units,
+            at: 0,
+            dialect,
+            level,
+            quoting,
+            lexed: Lexed::default(),
+            frames: vec![Frame::default()],
+            pending: Vec::new(),
+            reading: String::new(),
+            expanded: Vec::new(),
+            nested: Vec::new(),
+            computes: false,
+            splits: false,
+            known,
+            wants_known: false,
+            depth: 0,
+            is_unclosed: false,
+            is_lost: false,
+        }
+    }
 }
 
 impl Lexer<'_> {
-    fn finish(mut self) -> Lexed {
+    /// Reads text that another shell reads after this one.
+    pub(super) fn again(&mut self, units: &[Unit]) -> Lexed {
+        let mut inner = Lexer::new(units, Dialect::Bash, self.level + 1, self.quoting, self.known);
+        if inner.level > MOST_SHELLS {
+            inner.refuse_rest();
+        }
+        inner.list(Stop::End);
+        self.wants_known |= inner.wants_known;
+        inner.close_up();
+        inner.lexed.expanded = inner.expanded;
+        inner.lexed
+    }
+
+    /// Refuses what stands in a script that does not end.
+    fn close_up(&mut self) {
         if self.is_unclosed {
             let holes = self.holes_since(0);
             for hole in holes {
@@ -124,8 +178,13 @@ impl Lexer<'_> {
                 self.refuse(hole, "shell-unclosed", "the script around this ends inside of something", hint);
             }
         }
+    }
+
+    fn finish(mut self) -> Lexed {
+        self.close_up();
         let holes = self.holes_since(0);
         self.lexed.flows.complete(&holes);
+        known::complete(&mut self);
         self.lexed
     }
 
@@ -345,6 +404,10 @@ impl Lexer<'_> {
         self.frames.push(Frame::default());
     }
 
+    fn open_loop(&mut self) {
+        self.frames.push(Frame { is_loop: true, ..Frame::default() });
+    }
+
     /// Closes a group: what it held flows where its output flows.
     pub(super) fn close(&mut self) {
         if self.frames.len() < 2 {
@@ -382,6 +445,7 @@ impl Lexer<'_> {
 
     /// The inside of `$(...)`, `<(...)`.
     fn substitution(&mut self) {
+        self.computes = true;
         let before = self.lexed.contexts.len();
         self.open();
         self.list(Stop::Parenthesis);
@@ -406,7 +470,8 @@ impl Lexer<'_> {
         }
         let reserved = if command.is_empty() && !word.quoted { word.literal() } else { None };
         match reserved.as_deref() {
-            Some("if" | "while" | "until" | "{") => self.open(),
+            Some("while" | "until") => self.open_loop(),
+            Some("if" | "{") => self.open(),
             Some("then" | "do" | "else" | "elif" | "!") => {}
             Some("fi" | "done" | "}") => {
                 self.close();
@@ -414,7 +479,7 @@ impl Lexer<'_> {
             }
             Some("for" | "select") => {
                 self.for_header();
-                self.open();
+                self.open_loop();
             }
             Some("case") => {
                 self.case();
@@ -457,6 +522,7 @@ impl Lexer<'_> {
         self.lexed.flows.read.insert("REPLY".to_owned());
         if !self.word().is_plain("in") {
             self.lexed.flows.assign_names(&name, &[Flows::ALL_ARGUMENTS.to_owned()]);
+            self.lexed.flows.forget(&name);
             self.at = back;
             return;
         }
@@ -537,7 +603,7 @@ impl Lexer<'_> {
             .take(4)
             .map(|unit| match unit {
                 Unit::Char(character) => *character,
-                Unit::Hole(_) | Unit::Opaque => ' ',
+                Unit::Hole(_) | Unit::Opaque | Unit::Raw => ' ',
             })
             .collect();
         end == "case"
@@ -583,13 +649,10 @@ impl Lexer<'_> {
 
     fn redirection(&mut self, command: &mut commands::Command) {
         let is_input = self.peek_char(0) == Some('<');
-        // `2>`: the number of a descriptor is no argument.
-        let is_beside = matches!(self.at.checked_sub(1).and_then(|at| self.units.get(at)), Some(Unit::Char(c)) if c.is_ascii_digit());
-        let is_number = |word: &mut Word| {
-            !word.quoted && word.literal().is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
-        };
-        if is_beside {
-            command.words.pop_if(is_number);
+        // `2>`, `{fd}>`: a descriptor is no argument.
+        let before = self.at.checked_sub(1).and_then(|at| self.units.get(at));
+        if let Some(Unit::Char('0'..='9' | '}')) = before {
+            command.words.pop_if(|word| is_descriptor(word));
         }
         self.at += 1;
         if self.eat("(") {
@@ -662,6 +725,8 @@ impl Lexer<'_> {
             quoted: true,
             names: self.expanded[expanded..].to_vec(),
             nested: self.holes_since(before),
+            computes: true,
+            ..Word::default()
         }
     }
 
@@ -760,7 +825,10 @@ impl Lexer<'_> {
     /// Reads one word and returns it without its quotes.
     pub(super) fn word(&mut self) -> Word {
         let (names, nested) = (std::mem::take(&mut self.expanded), std::mem::take(&mut self.nested));
+        let (computes, splits) = (std::mem::take(&mut self.computes), std::mem::take(&mut self.splits));
         let mut word = self.bare_word();
+        word.computes = std::mem::replace(&mut self.computes, computes);
+        word.splits = std::mem::replace(&mut self.splits, splits);
         word.names = std::mem::replace(&mut self.expanded, names);
         word.names.sort_unstable();
         word.names.dedup();
@@ -780,7 +848,7 @@ impl Lexer<'_> {
                     self.place(hole, Context::Bare);
                     word.units.push(unit);
                 }
-                Unit::Opaque => {
+                Unit::Opaque | Unit::Raw => {
                     self.at += 1;
                     word.units.push(unit);
                 }
@@ -815,6 +883,7 @@ impl Lexer<'_> {
                 Unit::Char('`') => {
                     self.at += 1;
                     self.backticks();
+                    self.splits = true;
                     word.units.push(Unit::Opaque);
                 }
                 Unit::Char('$') => {
@@ -823,6 +892,7 @@ impl Lexer<'_> {
                 }
                 Unit::Char(character) => {
                     self.at += 1;
+                    word.is_pattern |= matches!(character, '*' | '?' | '[' | '{' | '~');
                     word.units.push(Unit::Char(character));
                 }
             }
@@ -847,6 +917,7 @@ impl Lexer<'_> {
             return false;
         }
         self.at += 1;
+        word.is_pattern = true;
         loop {
             let inner = self.word();
             word.units.extend(inner.units);
@@ -943,10 +1014,16 @@ impl Lexer<'_> {
     }
 
     fn backticks(&mut self) {
+        self.computes = true;
+        let start = self.at;
+        let mut ended = false;
         while let Some(unit) = self.peek() {
             self.at += 1;
             match unit {
-                Unit::Char('`') => return,
+                Unit::Char('`') => {
+                    ended = true;
+                    break;
+                }
                 Unit::Char('\\') => self.escaped(),
                 Unit::Hole(hole) => {
                     self.place(hole, Context::Bare);
@@ -956,7 +1033,16 @@ impl Lexer<'_> {
                 _ => {}
             }
         }
-        self.is_unclosed = true;
+        self.is_unclosed |= !ended;
+        // What is between them is a script; its holes were refused above.
+        let text: Vec<Unit> = self.units[start..self.at - usize::from(ended)]
+            .iter()
+            .map(|unit| if let Unit::Hole(_) = unit { Unit::Raw } else { *unit })
+            .collect();
+        let inner = self.again(&unescaped(&text));
+        self.lexed.flows.merge(inner.flows, &[]);
+        self.expanded.extend(inner.expanded);
+        self.expanded.push(Flows::INPUT.to_owned());
     }
 
     /// A `$` outside of quotes: there `$'...'` and `$"..."` begin quotes.
@@ -977,7 +1063,11 @@ impl Lexer<'_> {
                     self.refuse(hole, "shell-translated", message, "write `\"...\"`");
                 }
             }
-            _ => word.units.push(self.dollar()),
+            _ => {
+                let unit = self.dollar();
+                self.splits |= unit == Unit::Opaque;
+                word.units.push(unit);
+            }
         }
     }
 
@@ -1051,8 +1141,12 @@ impl Lexer<'_> {
                     '1' => Flows::FIRST_ARGUMENT,
                     '2'..='9' => Flows::ARGUMENTS,
                     '@' | '*' => Flows::ALL_ARGUMENTS,
-                    _ => return Unit::Opaque,
+                    _ => {
+                        self.computes = true;
+                        return Unit::Opaque;
+                    }
                 };
+                self.splits |= character == '@';
                 self.expanded.push(name.to_owned());
             }
             Some(Unit::Char('\\')) if self.peek_char(1) == Some('\n') => {
@@ -1096,7 +1190,7 @@ impl Lexer<'_> {
             .iter()
             .map(|unit| match unit {
                 Unit::Char(character) => *character,
-                Unit::Hole(_) | Unit::Opaque => ' ',
+                Unit::Hole(_) | Unit::Opaque | Unit::Raw => ' ',
             })
             .collect();
         self.is_unclosed |= !ended;
@@ -1127,9 +1221,12 @@ impl Lexer<'_> {
             [b':', next, ..] => !matches!(next, b'-' | b'=' | b'?' | b'+'),
             _ => false,
         };
+        self.computes |= !rest.is_empty() && !matches!(plain, "@" | "*") || plain.len() < text.len();
+        self.splits |= text.contains('@');
         if rest.starts_with('=') || rest.starts_with(":=") {
             let inside: Vec<String> = self.expanded[expanded..].to_vec();
             self.lexed.flows.assign_names(name, &inside);
+            self.lexed.flows.forget(name);
         }
         if rest.starts_with("@P") {
             self.lexed.flows.evaluated.insert(name.to_owned());
@@ -1147,6 +1244,7 @@ impl Lexer<'_> {
 
     /// The inside of `$((...))`, `((...))`, `$[...]`.
     fn arithmetic(&mut self, close: &str) {
+        self.computes = true;
         let before = self.lexed.contexts.len();
         let expanded = self.expanded.len();
         let start = self.at;
@@ -1160,7 +1258,7 @@ impl Lexer<'_> {
             .iter()
             .map(|unit| match unit {
                 Unit::Char(character) => *character,
-                Unit::Hole(_) | Unit::Opaque => ' ',
+                Unit::Hole(_) | Unit::Opaque | Unit::Raw => ' ',
             })
             .collect();
         let names: Vec<String> = identifiers(&text).collect();
@@ -1190,6 +1288,15 @@ impl Lexer<'_> {
             }
         }
         self.is_unclosed = true;
+    }
+}
+
+/// Tells whether a word right before `<` or `>` is the number of a descriptor, or bash's `{name}`.
+fn is_descriptor(word: &Word) -> bool {
+    let Some(text) = word.literal().filter(|_| !word.quoted) else { return false };
+    match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+        Some(name) => !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_'),
+        None => text.bytes().all(|byte| byte.is_ascii_digit()),
     }
 }
 

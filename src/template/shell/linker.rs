@@ -53,7 +53,7 @@ pub(super) fn link(
     for unit in script {
         match unit {
             Unit::Char(character) => linked.push(*character),
-            Unit::Opaque => {}
+            Unit::Opaque | Unit::Raw => {}
             Unit::Hole(number) => {
                 let context = contexts.get(number).copied().unwrap_or(Context::Bare);
                 let words = std::mem::take(&mut texts[*number]);

@@ -8,6 +8,7 @@
 mod argv;
 mod commands;
 mod flows;
+mod known;
 mod lexer;
 mod linker;
 mod options;
@@ -81,11 +82,11 @@ impl ShellTemplate {
             for leaf in way {
                 match leaf {
                     Leaf::Text(range) => script.extend(units::units(&source[range])),
-                    Leaf::Hole(hole) if parsed.holes[hole].ending.raw => script.push(Unit::Opaque),
+                    Leaf::Hole(hole) if parsed.holes[hole].ending.raw => script.push(Unit::Raw),
                     Leaf::Hole(hole) => script.push(Unit::Hole(hole)),
                 }
             }
-            let lexed = lex(&script, dialect, 0, &quoting);
+            let lexed = lex(&script, dialect, &quoting);
             for refusal in refusals(&lexed, &quoting) {
                 let range = parsed.holes[refusal.hole].range.clone();
                 if !problems.iter().any(|known| known.range == range) {
@@ -172,7 +173,7 @@ impl ShellTemplate {
             check_length(length)?;
         }
         let quoting = |hole: usize| holes[hole].ending.shq;
-        let lexed = lex(&script, self.dialect, 0, &quoting);
+        let lexed = lex(&script, self.dialect, &quoting);
         if let Some(refusal) = refusals(&lexed, &quoting).into_iter().next() {
             let mut error = RenderError::new(refusal.code, refusal.message);
             error.hint = Some(refusal.hint);
@@ -205,6 +206,11 @@ fn refusals(lexed: &Lexed, quoting: &dyn Fn(usize) -> usize) -> Vec<Refusal> {
                 "shell-command-position",
                 format!("this flows through {by} to where a command is named"),
                 "write the command into the script; `| raw` takes the author's own text as script",
+            ),
+            Arrival::Unknown => (
+                "shell-unknown-command",
+                format!("this flows through {by} to a command that is not known here"),
+                known::NAME_IT,
             ),
             Arrival::Special => (
                 "shell-special-variable",

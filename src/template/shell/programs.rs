@@ -78,8 +78,8 @@ static PROGRAMS: &[Program] = &[
     program(&["node", "nodejs", "deno", "bun"], Other, OptionOrFile, ("ep", &["eval", "print"], "r"), true),
     program(&["php"], Other, OptionOrFile, ("rBRE", &["run", "process-begin", "process-code", "process-end"], "dczt"), true),
     program(&["lua", "luajit", "guile", "Rscript", "R", "groovy", "scala", "osascript", "julia", "elixir", "erl", "ghc"], Other, OptionOrFile, ("eEl", &["eval"], ""), true),
-    program(&["psql"], Other, AfterOption, ("c", &["command"], ""), true),
-    program(&["mysql", "mariadb", "mycli"], Other, AfterOption, ("e", &["execute", "init-command"], ""), true),
+    program(&["psql"], Other, AfterOption, ("cf", &["command", "file"], "dhpUvPFRLoT"), true),
+    program(&["mysql", "mariadb", "mycli"], Other, AfterOption, ("e", &["execute", "init-command"], "uhPDS"), true),
     program(&["sqlite", "sqlite3", "duckdb"], Other, AfterOperand, ("", &[], ""), true),
     program(&["clickhouse", "clickhouse-client", "clickhouse-local"], Other, AfterOption, ("q", &["query", "queries-file"], ""), true),
     program(&["mongo", "mongosh"], Other, AfterOption, ("", &["eval"], ""), true),
@@ -225,6 +225,12 @@ pub fn interpreter_in<S: AsRef<str>>(argv: &[S]) -> Option<&str> {
 }
 
 impl Program {
+    /// The letters behind which a value may stand in the same word.
+    pub(super) fn attached(&self) -> &'static str {
+        // `-ppassword`, but not `-p password`.
+        if self.first_name() == "mysql" { "uhPDSp" } else { self.valued }
+    }
+
     /// The first of its names.
     pub(super) fn first_name(&self) -> &'static str {
         self.names.first().copied().unwrap_or_default()

@@ -159,7 +159,13 @@ fn again(lexer: &mut Lexer<'_>, words: &[Word]) {
 
 /// A word whose text only the run will know, and which holds what this name holds.
 fn unknown(name: &str) -> Word {
-    Word { units: vec![Unit::Opaque], quoted: true, names: vec![name.to_owned()], nested: Vec::new() }
+    Word {
+        units: vec![Unit::Opaque],
+        quoted: true,
+        names: vec![name.to_owned()],
+        computes: true,
+        ..Word::default()
+    }
 }
 
 /// A word in which a text stands for what this name holds.
@@ -171,6 +177,7 @@ fn replaced(word: &Word, place: &str, name: &str) -> Word {
         if word.units[at..].starts_with(&place) {
             whole.units.push(Unit::Opaque);
             whole.names.push(name.to_owned());
+            whole.computes = true;
             at += place.len();
         } else {
             whole.units.push(word.units[at]);

@@ -7,8 +7,10 @@ pub(super) enum Unit {
     Char(char),
     /// The hole with a number.
     Hole(usize),
-    /// Something that only the shell will know: an expansion, the author's `| raw` text.
+    /// What an expansion becomes: only the shell will know.
     Opaque,
+    /// The author's text of `| raw`: it is read when the script is filled.
+    Raw,
 }
 
 /// How a hole must be spelled where it stands.
@@ -41,7 +43,7 @@ pub(super) struct Refusal {
 }
 
 /// One word of a command, without its quotes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Word {
     pub(super) units: Vec<Unit>,
     /// Whether any part of it was quoted.
@@ -50,6 +52,12 @@ pub(super) struct Word {
     pub(super) names: Vec<String>,
     /// The holes inside substitutions in it: what they become is not known here.
     pub(super) nested: Vec<usize>,
+    /// Whether an expansion in it is more than a variable's value: a substitution, `${a%b}`, arithmetic.
+    pub(super) computes: bool,
+    /// Whether it may become several words: an expansion outside of quotes, `"$@"`.
+    pub(super) splits: bool,
+    /// Whether it has characters outside of quotes by which it becomes other words: `*`, `?`, `[`, `{`, `~`.
+    pub(super) is_pattern: bool,
 }
 
 impl Word {
@@ -59,7 +67,7 @@ impl Word {
             .iter()
             .map(|unit| match unit {
                 Unit::Char(character) => Some(*character),
-                Unit::Hole(_) | Unit::Opaque => None,
+                Unit::Hole(_) | Unit::Opaque | Unit::Raw => None,
             })
             .collect()
     }
@@ -70,7 +78,7 @@ impl Word {
             .iter()
             .map_while(|unit| match unit {
                 Unit::Char(character) => Some(*character),
-                Unit::Hole(_) | Unit::Opaque => None,
+                Unit::Hole(_) | Unit::Opaque | Unit::Raw => None,
             })
             .collect()
     }
@@ -79,13 +87,31 @@ impl Word {
     pub(super) fn holes(&self) -> impl Iterator<Item = usize> + '_ {
         self.units.iter().filter_map(|unit| match unit {
             Unit::Hole(hole) => Some(*hole),
-            Unit::Char(_) | Unit::Opaque => None,
+            Unit::Char(_) | Unit::Opaque | Unit::Raw => None,
         })
     }
 
     /// Returns the numbers of all holes that may be part of its text.
     pub(super) fn all_holes(&self) -> Vec<usize> {
         self.holes().chain(self.nested.iter().copied()).collect()
+    }
+
+    /// Makes the word that this text is, in quotes.
+    pub(super) fn of(text: &str) -> Self {
+        Self { units: units(text).collect(), quoted: true, ..Self::default() }
+    }
+
+    /// Returns the variable that is all of it.
+    pub(super) fn variable(&self) -> Option<&str> {
+        match (self.units.as_slice(), self.names.as_slice()) {
+            ([Unit::Opaque], [name]) if !self.computes => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Tells whether the author's `| raw` text is in it.
+    pub(super) fn has_raw(&self) -> bool {
+        self.units.contains(&Unit::Raw)
     }
 
     /// Tells whether it has a hole.
@@ -104,7 +130,7 @@ impl Word {
             .iter()
             .map_while(|unit| match unit {
                 Unit::Hole(hole) => Some(*hole),
-                Unit::Char(_) | Unit::Opaque => None,
+                Unit::Char(_) | Unit::Opaque | Unit::Raw => None,
             })
             .collect()
     }
