@@ -75,6 +75,11 @@ impl ArgvReading {
                 reading.note(*argument, hole, "a shell evaluates this as arithmetic", "pass it by `env:`");
             }
             reading.variables.extend(lexed.flows.read_as_code());
+            let by_variables = lexed.flows.option_holes();
+            let by_variables = by_variables.iter().filter_map(|(hole, _)| holes.get(*hole));
+            reading
+                .heads
+                .extend(by_variables.filter(|(_, hole)| !hole.ending.dash_ok).map(|(argument, _)| *argument));
             let heads = lexed.heads.iter().filter_map(|head| holes.get(*head.first()?));
             reading
                 .heads

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::commands::Program;
 use super::known::Known;
-use super::programs::is_special_variable;
+use super::lexer::identifiers;
+use super::programs::{Program, is_special_variable};
 use super::streams::text_of;
 use super::units::{Unit, Word};
 
@@ -18,6 +18,16 @@ pub(super) struct Flows {
     holes: BTreeSet<(String, usize)>,
     /// A variable, and another whose value it may hold.
     names: BTreeSet<(String, String)>,
+    /// Of these, the values that begin what the variable holds.
+    leading_holes: BTreeSet<(String, usize)>,
+    leading_names: BTreeSet<(String, String)>,
+    /// Variables that stand where an option could stand; and those that may become several words there.
+    options: BTreeSet<String>,
+    split_options: BTreeSet<String>,
+    /// Holes in substitutions that stand there.
+    direct_options: BTreeSet<(usize, bool)>,
+    /// The names that the author's text in a variable mentions: arithmetic evaluates them, too.
+    mentions: BTreeSet<(String, String)>,
     /// Variables that are evaluated as arithmetic or as names of variables.
     pub(super) evaluated: BTreeSet<String>,
     /// Variables that some program reads as code.
@@ -189,6 +199,9 @@ impl Flows {
 
     /// Notes that a variable may hold what a word becomes.
     pub(super) fn assign(&mut self, name: &str, word: &Word) {
+        for mentioned in identifiers(&word.literal().unwrap_or_default()) {
+            self.mentions.insert((name.to_owned(), mentioned));
+        }
         let known = self.texts.entry(name.to_owned()).or_insert_with(|| Some(BTreeSet::new()));
         match (known.as_mut(), word.literal()) {
             (Some(texts), Some(text)) if !word.is_pattern && !text.contains(['*', '?', '[']) => {
@@ -203,20 +216,59 @@ impl Flows {
             self.assign_names(&other, std::slice::from_ref(&file));
             self.assign_names(&file, &[other]);
         }
-        self.assign_holes(name, word.all_holes());
-        self.assign_names(name, &word.names);
+        if let Some(Unit::Char(_)) = word.units.first() {
+            self.holes.extend(word.all_holes().into_iter().map(|hole| (name.to_owned(), hole)));
+            let others = word.names.iter().filter(|other| *other != name);
+            self.names.extend(others.map(|other| (name.to_owned(), other.clone())));
+        } else {
+            self.assign_holes(name, word.all_holes());
+            self.assign_names(name, &word.names);
+        }
     }
 
     /// Notes that a variable may hold these holes' values.
     pub(super) fn assign_holes(&mut self, name: &str, holes: impl IntoIterator<Item = usize>) {
-        self.holes.extend(holes.into_iter().map(|hole| (name.to_owned(), hole)));
+        for hole in holes {
+            self.holes.insert((name.to_owned(), hole));
+            self.leading_holes.insert((name.to_owned(), hole));
+        }
     }
 
     /// Notes that a variable may hold what others hold.
     pub(super) fn assign_names<'n>(&mut self, name: &str, others: impl IntoIterator<Item = &'n String>) {
-        self.names.extend(
-            others.into_iter().filter(|other| *other != name).map(|other| (name.to_owned(), other.clone())),
-        );
+        for other in others.into_iter().filter(|other| *other != name) {
+            self.names.insert((name.to_owned(), other.clone()));
+            self.leading_names.insert((name.to_owned(), other.clone()));
+        }
+    }
+
+    /// Notes a word that stands where an option could stand.
+    pub(super) fn may_be_option(&mut self, word: &Word) {
+        if word.splits || word.units.first() == Some(&Unit::Opaque) {
+            self.direct_options.extend(word.nested.iter().map(|hole| (*hole, word.splits)));
+        }
+        if word.splits {
+            self.split_options.extend(word.names.iter().cloned());
+        } else if word.units.first() == Some(&Unit::Opaque) {
+            self.options.extend(word.names.iter().cloned());
+        }
+    }
+
+    /// Returns the holes that a program may take for options by way of variables, and whether any word of them.
+    pub(super) fn option_holes(&self) -> BTreeSet<(usize, bool)> {
+        let (ways, leading) = (ways(&self.names), ways(&self.leading_names));
+        let mut found = self.direct_options.clone();
+        for (name, hole) in &self.holes {
+            if reached(name, &ways).iter().any(|name| self.split_options.contains(*name)) {
+                found.insert((*hole, true));
+            }
+        }
+        for (name, hole) in &self.leading_holes {
+            if reached(name, &leading).iter().any(|name| self.options.contains(*name)) {
+                found.insert((*hole, false));
+            }
+        }
+        found
     }
 
     /// Takes over what was found in text that another shell reads, and that expands these variables.
@@ -229,6 +281,12 @@ impl Flows {
         self.assigned.extend(other.assigned);
         self.holes.extend(other.holes);
         self.names.extend(other.names);
+        self.mentions.extend(other.mentions);
+        self.leading_holes.extend(other.leading_holes);
+        self.leading_names.extend(other.leading_names);
+        self.options.extend(other.options);
+        self.split_options.extend(other.split_options);
+        self.direct_options.extend(other.direct_options);
         self.evaluated.extend(other.evaluated);
         self.code.extend(other.code);
         self.commands.extend(other.commands);
@@ -289,9 +347,35 @@ impl Flows {
         }
     }
 
+    /// Follows what evaluated variables mention: `a=b; echo $((a))` evaluates `b`.
+    pub(super) fn follow_mentions(&mut self) {
+        loop {
+            let mut evaluated = self.evaluated.clone();
+            let mut next: Vec<String> = evaluated.iter().cloned().collect();
+            while let Some(name) = next.pop() {
+                for (target, source) in &self.names {
+                    if *target == name && evaluated.insert(source.clone()) {
+                        next.push(source.clone());
+                    }
+                }
+            }
+            let mentioned: Vec<(String, String)> = self
+                .mentions
+                .iter()
+                .filter(|(name, _)| self.declares_integers || evaluated.contains(name))
+                .filter(|mention| !self.names.contains(*mention))
+                .cloned()
+                .collect();
+            if mentioned.is_empty() {
+                return;
+            }
+            self.names.extend(mentioned);
+        }
+    }
+
     /// Returns where holes arrive by variables.
     pub(super) fn arrivals(&self) -> Vec<Arrived> {
-        let ways = self.ways();
+        let ways = ways(&self.names);
         let mut known: BTreeMap<&str, Vec<(String, Arrival, bool)>> = BTreeMap::new();
         let mut arrivals = Vec::new();
         for (name, hole) in &self.holes {
@@ -317,7 +401,7 @@ impl Flows {
             .chain(&self.commands)
             .chain(&self.unknown)
             .collect();
-        let ways = self.ways();
+        let ways = ways(&self.names);
         let arrival = |name: &&String| {
             let (by, arrival, _) = self.arrivals_of(name, &ways).into_iter().next()?;
             let becomes = match arrival {
@@ -372,19 +456,18 @@ impl Flows {
             .filter(|arrived| arrived.arrival == Arrival::Evaluated)
             .map(|arrived| arrived.hole)
     }
-
-    /// From each variable to those that may hold what it holds.
-    fn ways(&self) -> Ways<'_> {
-        let mut ways = Ways::new();
-        for (target, source) in &self.names {
-            ways.entry(source).or_default().push(target);
-        }
-        ways
-    }
 }
 
 /// From each variable to those that may hold what it holds.
 type Ways<'f> = BTreeMap<&'f str, Vec<&'f str>>;
+
+fn ways(names: &BTreeSet<(String, String)>) -> Ways<'_> {
+    let mut ways = Ways::new();
+    for (target, source) in names {
+        ways.entry(source).or_default().push(target);
+    }
+    ways
+}
 
 /// The variables that may hold what this one holds.
 fn reached<'f>(name: &'f str, ways: &Ways<'f>) -> BTreeSet<&'f str> {

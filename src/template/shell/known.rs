@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::commands::{Command, inspect};
+use super::commands::command;
 use super::flows::{Flows, Rest};
+use super::interpreters::reads;
 use super::lexer::Lexer;
-use super::streams;
 use super::units::{Unit, Word};
 
 /// Variables, and all texts that they may hold.
@@ -91,28 +91,17 @@ pub(super) fn unnamed(lexer: &mut Lexer<'_>, name: &Word, arguments: &[Word]) {
         return;
     }
     if runs_arguments(name) {
-        run_arguments(lexer, Rest { arguments: arguments.to_vec(), ..Rest::default() });
+        let rest = Rest { arguments: arguments.to_vec(), ..lexer.feeding.clone() };
+        let runs = &mut lexer.lexed.flows.arguments_run;
+        if !runs.contains(&rest) {
+            runs.push(rest);
+        }
         return;
     }
+    let Rest { holes, names, .. } = lexer.feeding.clone();
+    give(lexer, &holes, &names);
     for word in arguments {
         give(lexer, &word.all_holes(), &word.names);
-    }
-}
-
-/// Judges what flows into a command whose name only the shell will know.
-pub(super) fn fed(lexer: &mut Lexer<'_>, command: &Command) {
-    let Some((name, arguments)) = command.words.split_first() else { return };
-    if name.has_hole() || name.has_raw() || known_name(lexer, name).is_some() {
-        return;
-    }
-    let (holes, mut names) = streams::arriving(lexer, command);
-    if command.has_document {
-        names.push(Flows::PIPED.to_owned());
-    }
-    if runs_arguments(name) {
-        run_arguments(lexer, Rest { arguments: arguments.to_vec(), holes, names });
-    } else {
-        give(lexer, &holes, &names);
     }
 }
 
@@ -121,15 +110,8 @@ fn runs_arguments(name: &Word) -> bool {
     name.variable() == Some(Flows::ALL_ARGUMENTS) && name.splits
 }
 
-fn run_arguments(lexer: &mut Lexer<'_>, rest: Rest) {
-    let runs = &mut lexer.lexed.flows.arguments_run;
-    if !runs.contains(&rest) {
-        runs.push(rest);
-    }
-}
-
 /// Notes that values are given to a command that is not known.
-fn give(lexer: &mut Lexer<'_>, holes: &[usize], names: &[String]) {
+pub(super) fn give(lexer: &mut Lexer<'_>, holes: &[usize], names: &[String]) {
     for hole in holes {
         let message = "it is not known here which command is given this value: it may read it as code";
         lexer.refuse(*hole, "shell-unknown-command", message, NAME_IT);
@@ -150,8 +132,9 @@ pub(super) fn complete(lexer: &mut Lexer<'_>) {
             }
             let words: Vec<Word> = words.iter().chain(&rest.arguments).cloned().collect();
             for words in ways(lexer, &words) {
-                inspect(lexer, &words);
-                super::commands::reads(lexer, &words, &rest);
+                lexer.feeding = Rest { arguments: Vec::new(), ..rest.clone() };
+                command(lexer, &words);
+                reads(lexer, &words, &rest);
             }
         }
         if judged > MOST_WAYS {

@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 use super::super::problem::Problem;
 use super::Dialect;
 use super::commands;
-use super::flows::Flows;
+use super::flows::{Flows, Rest};
 use super::known::{self, Known};
-use super::streams;
+use super::programs::Program;
 use super::units::{Context, Refusal, Unit, Word};
+use super::{builtins, interpreters, streams};
 
 /// What the walk found out.
 #[derive(Debug, Default)]
@@ -47,6 +48,10 @@ pub(super) struct Lexer<'u> {
     pub(super) frames: Vec<Frame>,
     /// Here-documents whose bodies begin after this line.
     pub(super) pending: Vec<HereDocument>,
+    /// What flows into the command that is judged.
+    pub(super) feeding: Rest,
+    /// The program texts of the program that is judged.
+    pub(super) codes: Vec<String>,
     /// The name of the command that is judged, for messages.
     pub(super) reading: String,
     /// The variables that were expanded so far, and the holes inside substitutions.
@@ -90,7 +95,7 @@ pub(super) struct HereDocument {
     quoted: bool,
     strip_tabs: bool,
     /// The program that reads it as code.
-    pub(super) reader: Option<&'static commands::Program>,
+    pub(super) reader: Option<&'static Program>,
 }
 
 /// Where a list of commands ends.
@@ -141,6 +146,8 @@ impl<'u> Lexer<'u> {
             lexed: Lexed::default(),
             frames: vec![Frame::default()],
             pending: Vec::new(),
+            feeding: Rest::default(),
+            codes: Vec::new(),
             reading: String::new(),
             expanded: Vec::new(),
             nested: Vec::new(),
@@ -185,6 +192,7 @@ impl Lexer<'_> {
         let holes = self.holes_since(0);
         self.lexed.flows.complete(&holes);
         known::complete(&mut self);
+        self.lexed.flows.follow_mentions();
         self.lexed
     }
 
@@ -267,6 +275,11 @@ impl Lexer<'_> {
         };
         self.place(hole, Context::Bare);
         self.refuse(hole, "shell-after-escape", message, hint);
+    }
+
+    /// Notes that from here on it is not sure how a shell reads the script.
+    pub(super) fn loses(&mut self) {
+        self.is_lost = true;
     }
 
     // Commands.
@@ -495,6 +508,8 @@ impl Lexer<'_> {
                 }
                 self.lexed.flows.functions.extend(name.literal());
             }
+            // What follows may be a name or a command, and shells differ.
+            Some("coproc") => self.is_lost = true,
             Some("[[") => {
                 self.double_brackets();
                 command.is_compound = true;
@@ -642,7 +657,7 @@ impl Lexer<'_> {
                 }
             }
         }
-        commands::double_brackets(self, &words);
+        builtins::double_brackets(self, &words);
     }
 
     // Redirections and here-documents.
@@ -693,6 +708,7 @@ impl Lexer<'_> {
             self.blanks();
             self.at += 2;
             let word = self.process();
+            self.lexed.flows.pipe(&word.nested, &word.names);
             command.here_strings.push(word);
             return;
         }
@@ -721,7 +737,8 @@ impl Lexer<'_> {
         let (before, expanded) = (self.lexed.contexts.len(), self.expanded.len());
         self.substitution();
         Word {
-            units: vec![Unit::Opaque],
+            // The path of a file.
+            units: vec![Unit::Char('/'), Unit::Opaque],
             quoted: true,
             names: self.expanded[expanded..].to_vec(),
             nested: self.holes_since(before),
@@ -782,7 +799,7 @@ impl Lexer<'_> {
         if let Some(reader) = document.reader {
             reader.first_name().clone_into(&mut self.reading);
             let code = Word { units: unescaped(body), ..Word::default() };
-            commands::code(self, reader, &code);
+            interpreters::code(self, reader, &code);
         }
         // The body is read by itself: quotes and parentheses in it do not reach beyond its end.
         let (whole, at) = (self.units, self.at);
@@ -948,7 +965,7 @@ impl Lexer<'_> {
                         self.at += 1;
                         continue;
                     }
-                    commands::check_subscript(self, &item);
+                    builtins::check_subscript(self, &item);
                     let name = name.to_owned();
                     self.lexed.flows.assign(&name, &item);
                     if let ([Unit::Hole(hole)], false) = (item.units.as_slice(), item.quoted) {

@@ -47,6 +47,7 @@ pub(super) fn link(
         texts.push(made.map_err(|error| error.at(source, hole.range.clone()))?);
     }
     check_heads(&lexed.heads, holes, &texts, source)?;
+    check_options(&lexed.flows.option_holes(), holes, &texts, source)?;
 
     let mut linked = String::with_capacity(script.len() + holes.len() * 20);
     let mut variables: Vec<(String, String)> = Vec::new();
@@ -126,6 +127,28 @@ fn check_integers(texts: Vec<String>) -> Result<Vec<String>, RenderError> {
         }
     }
     Ok(texts)
+}
+
+/// Refuses values that a program would take for options where their variables stand.
+fn check_options(
+    options: &BTreeSet<(usize, bool)>,
+    holes: &[Hole],
+    texts: &[Vec<String>],
+    source: &str,
+) -> Result<(), RenderError> {
+    for (number, splits) in options {
+        let (Some(hole), Some(texts)) = (holes.get(*number), texts.get(*number)) else { continue };
+        let begins = |text: &str| text.trim_start_matches(['\'', '\\']).starts_with('-');
+        let begins_option =
+            |text: &String| begins(text) || (*splits && text.split_ascii_whitespace().any(begins));
+        if !hole.ending.dash_ok && texts.iter().any(begins_option) {
+            let message = "would be taken for an option where its variable stands: it begins with `-`";
+            let hint = "write `--` before the variable, and quotes around it, or `{{ ... | dash_ok }}` where the program takes it so";
+            let error = RenderError::new("value-dash", message).with_hint(hint);
+            return Err(error.at(source, hole.range.clone()));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses values that a program would take for options.

@@ -6,15 +6,19 @@
 //! never reads a value. A mistake of the lexer can quote for the wrong place; it cannot execute.
 
 mod argv;
+mod builtins;
 mod commands;
 mod flows;
+mod interpreters;
 mod known;
 mod lexer;
 mod linker;
 mod options;
 mod programs;
+mod spawns;
 mod streams;
 mod units;
+mod wrappers;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Options by which programs are told to run another program, and commands that stand behind other words.
 
-use super::commands::{inspect, refuse_option, runs};
+use super::commands::{command, refuse_option};
 use super::lexer::Lexer;
 use super::units::Word;
 
@@ -20,6 +20,29 @@ const RUNNING: &[(&[&str], &[&str])] = &[
             "--rmt-command",
         ],
     ),
+    (&["systemd-run"], &["-p", "--property", "--path-property", "--socket-property", "--timer-property"]),
+    (&["split"], &["--filter"]),
+    (&["sort"], &["--compress-program"]),
+    (&["tcpdump"], &["-z"]),
+    (
+        &["dpkg", "apt", "apt-get"],
+        &["-o", "-c", "--option", "--config-file", "--pre-invoke", "--post-invoke"],
+    ),
+    (&["helm"], &["--post-renderer"]),
+    (&["less"], &["-k", "--lesskey-src", "--lesskey-file"]),
+    (&["sh", "bash", "dash", "zsh"], &["--rcfile", "--init-file"]),
+    (&["psql"], &["-o", "-P", "--output", "--pset"]),
+    (
+        &["mysql", "mariadb"],
+        &["--pager", "--tee", "--plugin-dir", "--defaults-file", "--defaults-extra-file"],
+    ),
+    (&["vagrant", "gcloud"], &["-c", "--command"]),
+    (&["aws"], &["--parameters", "--command"]),
+    (&["az"], &["--scripts"]),
+    (&["start-stop-daemon"], &["-x", "-a", "--exec", "--startas"]),
+    (&["at", "batch"], &["-f"]),
+    (&["ssh-keygen"], &["-D"]),
+    (&["pg_basebackup"], &["-t", "--target"]),
     (&["scp", "sftp"], &["-o", "-S", "-F", "-D", "-J"]),
     (&["rsync"], &["-e", "--rsh", "--rsync-path"]),
     (
@@ -50,6 +73,21 @@ const RUNNING: &[(&[&str], &[&str])] = &[
 
 /// Judges the options of a program.
 pub(super) fn judge(lexer: &mut Lexer<'_>, program: &str, arguments: &[Word]) {
+    if matches!(program, "su" | "runuser") {
+        as_user(lexer, arguments);
+    }
+    // `tar cIf program file`: letters without a dash.
+    let letters =
+        arguments.first().and_then(Word::literal).filter(|_| matches!(program, "tar" | "gtar" | "bsdtar"));
+    if letters.is_some_and(|letters| !letters.starts_with('-') && letters.contains(['I', 'F'])) {
+        arguments.iter().for_each(|word| refuse_option(lexer, word));
+    }
+    if program == "git" {
+        let runs =
+            |word: &Word| ["foreach", "filter-branch", "bisect"].iter().any(|verb| word.is_plain(verb));
+        let behind = arguments.iter().skip_while(|word| !runs(word));
+        behind.for_each(|word| refuse_option(lexer, word));
+    }
     let Some((_, options)) = RUNNING.iter().find(|(programs, _)| programs.contains(&program)) else { return };
     for (at, word) in arguments.iter().enumerate() {
         let start = word.literal_start();
@@ -76,7 +114,7 @@ pub(super) fn judge(lexer: &mut Lexer<'_>, program: &str, arguments: &[Word]) {
 }
 
 /// `su` and `runuser`: a user and then a file of script, or with `-u` a command.
-pub(super) fn as_user(lexer: &mut Lexer<'_>, arguments: &[Word]) {
+fn as_user(lexer: &mut Lexer<'_>, arguments: &[Word]) {
     let has_user =
         arguments.iter().any(|word| word.is_plain("-u") || word.literal_start().starts_with("--user"));
     let has_code =
@@ -99,39 +137,6 @@ pub(super) fn as_user(lexer: &mut Lexer<'_>, arguments: &[Word]) {
     }
     let run = if has_user { operands.first() } else { operands.get(1) };
     if let Some(at) = run.filter(|_| !has_code) {
-        runs(lexer, &arguments[*at], "a value cannot be the command that is run");
-        inspect(lexer, &arguments[*at..]);
-    }
-}
-
-/// `kubectl exec pod -- command`, `docker exec container command`.
-pub(super) fn in_container(lexer: &mut Lexer<'_>, arguments: &[Word]) {
-    let runs_command = |word: &Word| ["exec", "run", "debug"].iter().any(|verb| word.is_plain(verb));
-    if let Some(end) = arguments.iter().position(|word| word.is_plain("--")) {
-        if !arguments[..end].iter().any(runs_command) {
-            return;
-        }
-        if let Some(command) = arguments.get(end + 1) {
-            runs(lexer, command, "a value cannot be the command that is run");
-        }
-        return;
-    }
-    let Some(exec) = arguments.iter().position(|word| word.is_plain("exec")) else { return };
-    let mut operands = 0;
-    let mut words = arguments[exec + 1..].iter();
-    while let Some(word) = words.next() {
-        if word.literal_start().starts_with('-') {
-            let valued =
-                ["-e", "-u", "-w", "-n", "-c", "--env", "--user", "--workdir", "--env-file", "--detach-keys"];
-            if valued.iter().any(|option| word.is_plain(option)) {
-                words.next();
-            }
-            continue;
-        }
-        operands += 1;
-        if operands == 2 {
-            runs(lexer, word, "a value cannot be the command that is run");
-            return;
-        }
+        command(lexer, &arguments[*at..]);
     }
 }

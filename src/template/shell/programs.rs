@@ -1,5 +1,7 @@
 //! The programs that read their arguments or their input as code: one table.
 
+use super::wrappers::runs_others;
+
 /// In which language a program reads code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
@@ -41,16 +43,6 @@ pub(super) struct Program {
     pub(super) input: bool,
 }
 
-/// A program that runs another one, which it is given as arguments.
-#[derive(Debug)]
-pub(super) struct Wrapper {
-    names: &'static [&'static str],
-    /// Options with a value.
-    pub(super) valued: &'static str,
-    /// Operands before the program.
-    pub(super) operands: usize,
-}
-
 use Code::{AfterOperand, Everything, FirstOperand, Input, Option as AfterOption, OptionOrFile};
 use Language::{Other, Shell};
 
@@ -68,8 +60,8 @@ const fn program(
 static PROGRAMS: &[Program] = &[
     program(&["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "rbash", "fish"], Shell, OptionOrFile, ("c", &["command"], "oO"), true),
     program(&["csh", "tcsh", "nu", "pwsh", "powershell", "xonsh"], Other, OptionOrFile, ("c", &["command", "Command"], ""), true),
-    program(&["eval", "watch", "trap", "alias", "compgen", "complete"], Shell, Everything, ("", &[], ""), false),
-    program(&["parallel", "make", "gmake", "entr", "tmux", "screen", "expect", "ansible", "salt", "pdsh", "clush", "iex", "socat", "vim", "vi", "nvim", "ex", "ed", "emacs", "gdb", "m4", "tclsh"], Other, Everything, ("", &[], ""), true),
+    program(&["eval", "watch", "trap", "alias", "compgen", "complete", "pee"], Shell, Everything, ("", &[], ""), false),
+    program(&["parallel", "make", "gmake", "entr", "tmux", "screen", "expect", "ansible", "ansible-playbook", "ansible-console", "ansible-pull", "salt", "salt-call", "salt-ssh", "pdsh", "clush", "iex", "socat", "vim", "vi", "nvim", "ex", "ed", "emacs", "gdb", "m4", "tclsh"], Other, Everything, ("", &[], ""), true),
     program(&["ssh", "autossh", "slogin", "rsh", "mosh", "dbclient"], Shell, AfterOperand, ("", &[], "BbcDEeFIiJLlmOopQRSWw"), true),
     program(&["su", "runuser", "script", "sg", "newgrp"], Shell, AfterOption, ("c", &["command", "session-command"], "gGsw"), true),
     program(&["python", "pypy", "jython", "ipython"], Other, OptionOrFile, ("c", &[], "WXmQ"), true),
@@ -88,34 +80,9 @@ static PROGRAMS: &[Program] = &[
     program(&["sqlplus", "isql", "sqlcmd", "bsqldb", "usql", "redis-cli", "snowsql", "hive", "beeline", "spark-sql", "trino", "presto"], Other, AfterOption, ("efQqX", &["execute", "eval", "query"], ""), true),
     program(&["awk", "gawk", "mawk", "nawk"], Other, FirstOperand, ("fe", &["file", "source", "exec"], "vF"), false),
     program(&["sed", "gsed"], Other, FirstOperand, ("fe", &["file", "expression"], "l"), false),
+    program(&["crontab", "logrotate"], Other, FirstOperand, ("", &[], "uslm"), true),
     program(&["jq", "jaq", "gojq", "yq"], Other, FirstOperand, ("f", &["from-file"], "L"), false),
-    program(&["xargs", "gxargs", "bc", "dc", "at", "batch", "crontab", "nsupdate", "gnuplot", "kubectl-apply", "sftp", "ftp", "telnet", "nft", "iptables-restore"], Other, Input, ("", &[], ""), true),
-];
-
-#[rustfmt::skip]
-static WRAPPERS: &[Wrapper] = &[
-    Wrapper { names: &["exec", "command", "builtin", "nohup", "setsid", "coproc", "catchsegv", "fakeroot", "busybox", "toybox"], valued: "a", operands: 0 },
-    Wrapper { names: &["sudo"], valued: "ughpCrtTUDR", operands: 0 },
-    Wrapper { names: &["doas"], valued: "uC", operands: 0 },
-    Wrapper { names: &["env"], valued: "uCa", operands: 0 },
-    Wrapper { names: &["timeout", "gtimeout"], valued: "ks", operands: 1 },
-    Wrapper { names: &["time"], valued: "fo", operands: 0 },
-    Wrapper { names: &["nice"], valued: "n", operands: 0 },
-    Wrapper { names: &["ionice"], valued: "cnpPu", operands: 0 },
-    Wrapper { names: &["stdbuf"], valued: "ioe", operands: 0 },
-    Wrapper { names: &["flock"], valued: "wE", operands: 1 },
-    Wrapper { names: &["chroot"], valued: "", operands: 1 },
-    Wrapper { names: &["taskset", "chrt"], valued: "TPD", operands: 1 },
-    Wrapper { names: &["strace", "ltrace"], valued: "eopsPu", operands: 0 },
-    Wrapper { names: &["sshpass"], valued: "pfdPe", operands: 0 },
-    Wrapper { names: &["nsenter"], valued: "tSG", operands: 0 },
-    Wrapper { names: &["unshare"], valued: "SGRw", operands: 0 },
-    Wrapper { names: &["systemd-run"], valued: "upEHM", operands: 0 },
-    Wrapper { names: &["cgexec"], valued: "g", operands: 0 },
-    Wrapper { names: &["setuidgid", "s6-setuidgid", "gosu", "su-exec", "faketime"], valued: "f", operands: 1 },
-    Wrapper { names: &["chronic", "cronic", "unbuffer"], valued: "", operands: 0 },
-    Wrapper { names: &["xargs", "gxargs"], valued: "aEdILnPs", operands: 0 },
-    Wrapper { names: &["su", "runuser", "sg", "systemd-inhibit", "setpriv", "prlimit", "runcon", "ip", "firejail", "bwrap", "proot", "caffeinate", "chpst", "softlimit", "start-stop-daemon", "ts", "dbus-run-session", "xvfb-run", "docker", "podman", "nerdctl", "crictl", "kubectl", "oc", "k3s", "microk8s", "lxc", "lxc-attach", "incus", "machinectl", "nomad", "vagrant", "multipass", "wsl", "find", "fd", "git", "npx", "poetry", "pipx", "uv", "rsync", "tar", "gcloud", "aws", "az", "flatpak", "distrobox", "toolbox"], valued: "*", operands: usize::MAX },
+    program(&["xargs", "gxargs", "bc", "dc", "at", "batch", "nsupdate", "gnuplot", "kubectl-apply", "sftp", "ftp", "telnet", "nft", "iptables-restore"], Other, Input, ("", &[], ""), true),
 ];
 
 /// Variables that make shells and programs run something, or find other programs.
@@ -179,12 +146,6 @@ pub(super) fn program_named(command: &str) -> Option<&'static Program> {
     PROGRAMS.iter().find(|program| program.names.contains(&name))
 }
 
-/// Returns the wrapper of the table that a command names.
-pub(super) fn wrapper_named(command: &str) -> Option<&'static Wrapper> {
-    let name = normal(command);
-    WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&name))
-}
-
 /// The name without its directory and version: `/usr/bin/python3.11` is `python`.
 fn normal(command: &str) -> &str {
     let name = command.rsplit('/').next().unwrap_or_default();
@@ -220,11 +181,18 @@ pub fn interpreter_in<S: AsRef<str>>(argv: &[S]) -> Option<&str> {
     if is_interpreter(first.as_ref()) {
         return Some(first.as_ref());
     }
-    wrapper_named(first.as_ref())?;
+    if !runs_others(first.as_ref()) {
+        return None;
+    }
     rest.iter().map(AsRef::as_ref).find(|argument| is_interpreter(argument))
 }
 
 impl Program {
+    /// Tells whether it is a shell, whose code `$0`, `$1` and so on follow.
+    pub(super) fn is_shell(&self) -> bool {
+        self.language == Language::Shell && self.code == Code::OptionOrFile
+    }
+
     /// The letters behind which a value may stand in the same word.
     pub(super) fn attached(&self) -> &'static str {
         // `-ppassword`, but not `-p password`.

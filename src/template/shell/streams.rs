@@ -1,6 +1,6 @@
 //! What flows through standard input, files, `xargs` and functions: by names that no variable can have.
 
-use super::commands::{Command, inspect, runs};
+use super::commands::{Command, command};
 use super::flows::Flows;
 use super::lexer::Lexer;
 use super::units::{Unit, Word};
@@ -150,10 +150,7 @@ fn find(lexer: &mut Lexer<'_>, arguments: &[Word]) {
 /// Judges a command with the words that another one gives it.
 fn again(lexer: &mut Lexer<'_>, words: &[Word]) {
     let reading = lexer.reading.clone();
-    if let Some(name) = words.first() {
-        runs(lexer, name, "a value cannot be the command that is run");
-    }
-    inspect(lexer, words);
+    command(lexer, words);
     lexer.reading = reading;
 }
 
