@@ -34,7 +34,8 @@ impl Context {
     /// The system gives no resources for a runtime.
     pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, CliError> {
         if self.runtime.get().is_none() {
-            let made = Builder::new_current_thread().enable_all().build();
+            // One starts commands while the other reads what they say: the driver of a run is never kept waiting.
+            let made = Builder::new_multi_thread().worker_threads(2).enable_all().build();
             let made = made.or_exit(Exit::Unable, || "cannot start the runtime")?;
             // Nobody else sets it: a context stays on its thread.
             let _ = self.runtime.set(made);
