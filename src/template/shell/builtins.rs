@@ -1,6 +1,8 @@
 //! The commands of the shell itself: which of their words are names, numbers, assignments.
 
 use super::commands::{Command, runs, runs_file};
+use super::flows::Rest;
+use super::known;
 use super::lexer::{Lexer, identifiers};
 use super::units::{Unit, Word};
 
@@ -176,6 +178,11 @@ pub(super) fn flows(lexer: &mut Lexer<'_>, command: &Command) {
         }
         "read" | "mapfile" | "readarray" => {
             let targets = arguments.iter().filter_map(Word::literal).filter(|text| !text.starts_with('-'));
+            if name != "read" && arguments.iter().any(|word| calls_back(&word.literal_start())) {
+                let Rest { holes, names, .. } = lexer.feeding.clone();
+                known::give(lexer, &holes, &names);
+            }
+            let found = &mut lexer.lexed.flows;
             for target in targets.chain(["REPLY".to_owned(), "MAPFILE".to_owned()]) {
                 found.assign_names(&target, &command.inputs);
                 for word in &command.here_strings {
@@ -187,4 +194,9 @@ pub(super) fn flows(lexer: &mut Lexer<'_>, command: &Command) {
         }
         _ => {}
     }
+}
+
+/// `mapfile -C command`: the lines become its arguments.
+fn calls_back(option: &str) -> bool {
+    option.starts_with('-') && option.contains('C')
 }

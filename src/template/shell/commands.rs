@@ -76,6 +76,7 @@ fn judge(lexer: &mut Lexer<'_>, command: &Command) {
         names.push(Flows::PIPED.to_owned());
     }
     lexer.feeding = Rest { arguments: Vec::new(), holes, names };
+    streams::into_group(lexer, command);
     self::command(lexer, &command.words);
     builtins::flows(lexer, command);
     if let Some((reader, name)) = interpreters::input_reader(&command.words) {
@@ -110,6 +111,10 @@ pub(super) fn runs(lexer: &mut Lexer<'_>, word: &Word, message: &str) {
 
 /// A word that names a file of script.
 pub(super) fn runs_file(lexer: &mut Lexer<'_>, word: &Word) {
+    if word.literal().is_some_and(|path| !path.starts_with(['/', '~'])) {
+        // The directory says which file that is.
+        lexer.lexed.flows.name_command(&["PWD".to_owned()]);
+    }
     if !word.literal().is_some_and(|path| streams::is_input(&path)) {
         lexer.lexed.flows.name_command(&streams::text_of(word));
     }

@@ -104,6 +104,10 @@ impl Flows {
     pub(super) const INPUT: &'static str = "<input>";
     /// The name under which is kept what flows through any pipe, here-document or here-string.
     pub(super) const PIPED: &'static str = "<piped>";
+    /// The name under which is kept what commands write to `>(...)`.
+    pub(super) const WRITTEN: &'static str = "<written>";
+    /// The name under which the text of a file is kept that a pattern finds.
+    pub(super) const ANY_FILE: &'static str = "file:*";
     /// The name under which `$0` is kept.
     pub(super) const NAME: &'static str = "0";
 
@@ -338,6 +342,13 @@ impl Flows {
                 self.assign(Self::FIRST_ARGUMENT, first);
             }
         }
+        // Which command writes into which `>(...)` is not followed, and which files a pattern finds.
+        self.assign_holes(Self::WRITTEN, holes.iter().copied());
+        self.assign_names(Self::WRITTEN, &variables);
+        self.assign_names(Self::WRITTEN, &[Self::INPUT.to_owned(), Self::PIPED.to_owned()]);
+        let files = self.holes.iter().map(|(name, _)| name).chain(self.names.iter().map(|(name, _)| name));
+        let files: BTreeSet<String> = files.filter(|name| name.starts_with("file:")).cloned().collect();
+        self.assign_names(Self::ANY_FILE, &files);
         // The author's own text may name what a hole becomes.
         let mut ours: BTreeSet<String> = self.code.keys().cloned().collect();
         ours.extend(self.names.iter().map(|(_, source)| source.clone()));
@@ -493,6 +504,8 @@ pub(super) fn shown(name: &str) -> String {
     match name {
         Flows::INPUT => "standard input".to_owned(),
         Flows::PIPED => "a pipe".to_owned(),
+        Flows::WRITTEN => "what is written to `>(...)`".to_owned(),
+        Flows::ANY_FILE => "a file that a pattern finds".to_owned(),
         _ if name.starts_with("<f") => "what `find` found".to_owned(),
         _ if name.starts_with('<') => "what `xargs` reads".to_owned(),
         _ if name.ends_with("()") => format!("what `{}` prints", name.trim_end_matches("()")),

@@ -120,7 +120,7 @@ fn with_options(lexer: &mut Lexer<'_>, program: &'static Program, arguments: &[W
             hidden(lexer, program, word);
             continue;
         }
-        if next_is_code && !(is_shell && start.starts_with('-')) {
+        if next_is_code && !(is_shell && start.starts_with(['-', '+'])) {
             next_is_code = false;
             code(lexer, program, word);
             if program.code == Code::OptionOrFile {

@@ -60,6 +60,8 @@ pub(super) struct Lexer<'u> {
     /// What is known of the expansions in the word that is read.
     computes: bool,
     splits: bool,
+    /// Whether the substitution that comes next is `>(...)`.
+    is_written: bool,
     /// The texts that variables may hold.
     pub(super) known: &'u Known,
     /// Whether knowing the texts of variables would help.
@@ -80,6 +82,8 @@ pub(super) struct Frame {
     pub(super) current: Vec<usize>,
     /// Of the whole group.
     all: Vec<usize>,
+    /// Whether it reads what other commands write to `>(...)`.
+    pub(super) is_written: bool,
     /// Whether it is run more than once.
     pub(super) is_loop: bool,
     /// The variables that the element expands.
@@ -153,6 +157,7 @@ impl<'u> Lexer<'u> {
             nested: Vec::new(),
             computes: false,
             splits: false,
+            is_written: false,
             known,
             wants_known: false,
             depth: 0,
@@ -461,6 +466,9 @@ impl Lexer<'_> {
         self.computes = true;
         let before = self.lexed.contexts.len();
         self.open();
+        if let (true, Some(frame)) = (std::mem::take(&mut self.is_written), self.frames.last_mut()) {
+            frame.is_written = true;
+        }
         self.list(Stop::Parenthesis);
         self.close();
         let inside = self.holes_since(before);
@@ -671,7 +679,7 @@ impl Lexer<'_> {
         }
         self.at += 1;
         if self.eat("(") {
-            let word = self.process();
+            let word = self.process(is_input);
             commands::add(self, command, word);
             return;
         }
@@ -707,7 +715,7 @@ impl Lexer<'_> {
         if is_input && (self.sees(" <(") || self.sees("\t<(")) {
             self.blanks();
             self.at += 2;
-            let word = self.process();
+            let word = self.process(true);
             self.lexed.flows.pipe(&word.nested, &word.names);
             command.here_strings.push(word);
             return;
@@ -733,8 +741,9 @@ impl Lexer<'_> {
     }
 
     /// `<(...)` as a word, after its parenthesis.
-    fn process(&mut self) -> Word {
+    fn process(&mut self, is_input: bool) -> Word {
         let (before, expanded) = (self.lexed.contexts.len(), self.expanded.len());
+        self.is_written = !is_input;
         self.substitution();
         Word {
             // The path of a file.

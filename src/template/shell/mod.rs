@@ -190,7 +190,10 @@ impl ShellTemplate {
 /// Every refusal, also those of values that reach a bad place by a variable.
 fn refusals(lexed: &Lexed, quoting: &dyn Fn(usize) -> usize) -> Vec<Refusal> {
     let mut refusals = lexed.refusals.clone();
-    for arrived in lexed.flows.arrivals() {
+    let mut arrivals = lexed.flows.arrivals();
+    // What is known says more than what is not.
+    arrivals.sort_by_key(|arrived| arrived.arrival == Arrival::Unknown);
+    for arrived in arrivals {
         let (hole, by) = (arrived.hole, shown(&arrived.by));
         let (code, message, hint) = match arrived.arrival {
             Arrival::Evaluated => continue,

@@ -22,6 +22,8 @@ const RUNNING: &[(&[&str], &[&str])] = &[
     ),
     (&["systemd-run"], &["-p", "--property", "--path-property", "--socket-property", "--timer-property"]),
     (&["split"], &["--filter"]),
+    (&["su", "runuser"], &["-s", "--shell"]),
+    (&["awk", "gawk"], &["-l", "-i", "--load", "--include"]),
     (&["sort"], &["--compress-program"]),
     (&["tcpdump"], &["-z"]),
     (
@@ -73,6 +75,9 @@ const RUNNING: &[(&[&str], &[&str])] = &[
 
 /// Judges the options of a program.
 pub(super) fn judge(lexer: &mut Lexer<'_>, program: &str, arguments: &[Word]) {
+    if matches!(program, "sg" | "sudoedit" | "newgrp") {
+        arguments.iter().skip(1).for_each(|word| refuse_option(lexer, word));
+    }
     if matches!(program, "su" | "runuser") {
         as_user(lexer, arguments);
     }

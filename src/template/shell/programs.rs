@@ -60,8 +60,8 @@ const fn program(
 static PROGRAMS: &[Program] = &[
     program(&["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "rbash", "fish"], Shell, OptionOrFile, ("c", &["command"], "oO"), true),
     program(&["csh", "tcsh", "nu", "pwsh", "powershell", "xonsh"], Other, OptionOrFile, ("c", &["command", "Command"], ""), true),
-    program(&["eval", "watch", "trap", "alias", "compgen", "complete", "pee"], Shell, Everything, ("", &[], ""), false),
-    program(&["parallel", "make", "gmake", "entr", "tmux", "screen", "expect", "ansible", "ansible-playbook", "ansible-console", "ansible-pull", "salt", "salt-call", "salt-ssh", "pdsh", "clush", "iex", "socat", "vim", "vi", "nvim", "ex", "ed", "emacs", "gdb", "m4", "tclsh"], Other, Everything, ("", &[], ""), true),
+    program(&["eval", "watch", "trap", "alias", "compgen", "complete", "bind", "fc", "pee", "hyperfine"], Shell, Everything, ("", &[], ""), false),
+    program(&["parallel", "capsh", "dtach", "abduco", "make", "gmake", "entr", "tmux", "screen", "expect", "ansible", "ansible-playbook", "ansible-console", "ansible-pull", "salt", "salt-call", "salt-ssh", "pdsh", "clush", "iex", "socat", "vim", "vi", "nvim", "ex", "ed", "emacs", "gdb", "m4", "tclsh"], Other, Everything, ("", &[], ""), true),
     program(&["ssh", "autossh", "slogin", "rsh", "mosh", "dbclient"], Shell, AfterOperand, ("", &[], "BbcDEeFIiJLlmOopQRSWw"), true),
     program(&["su", "runuser", "script", "sg", "newgrp"], Shell, AfterOption, ("c", &["command", "session-command"], "gGsw"), true),
     program(&["python", "pypy", "jython", "ipython"], Other, OptionOrFile, ("c", &[], "WXmQ"), true),
@@ -123,9 +123,43 @@ const SPECIAL_VARIABLES: &[&str] = &[
     "TAR_OPTIONS",
     "AWKPATH",
     "CDPATH",
+    "HOME",
+    "ZDOTDIR",
+    "INPUTRC",
+    "FCEDIT",
+    "BASH_LOADABLES_PATH",
+    "PSQLRC",
+    "PSQL_PAGER",
+    "PSQL_EDITOR",
+    "SYSTEMD_PAGER",
+    "SYSTEMD_EDITOR",
+    "LESSKEYIN",
+    "OPENSSL_CONF",
+    "OPENSSL_ENGINES",
+    "OPENSSL_MODULES",
+    "CLASSPATH",
+    "JDK_JAVA_OPTIONS",
+    "GEM_PATH",
+    "GEM_HOME",
+    "CURL_HOME",
+    "WGETRC",
+    "VIMINIT",
+    "EXINIT",
+    "XDG_CONFIG_HOME",
 ];
-const SPECIAL_PREFIXES: &[&str] =
-    &["LD_", "DYLD_", "BASH_FUNC_", "PYTHON", "PERL5", "GIT_", "LUA_", "PHP_INI", "AMFLOW_"];
+const SPECIAL_PREFIXES: &[&str] = &[
+    "LD_",
+    "DYLD_",
+    "BASH_FUNC_",
+    "PYTHON",
+    "PERL5",
+    "GIT_",
+    "LUA_",
+    "PHP_INI",
+    "ANSIBLE_",
+    "NPM_CONFIG_",
+    "AMFLOW_",
+];
 
 /// Tells whether a variable of this name makes a shell or a program run something: `PATH`, `LD_PRELOAD`, `BASH_ENV`, `PS4` ...
 ///
@@ -142,8 +176,10 @@ pub fn is_special_variable(name: &str) -> bool {
 
 /// Returns the program of the table that a command names.
 pub(super) fn program_named(command: &str) -> Option<&'static Program> {
-    let name = normal(command);
-    PROGRAMS.iter().find(|program| program.names.contains(&name))
+    // `m4` and `sqlite3` are names, the 3 of `python3` is a version.
+    let file = command.rsplit('/').next().unwrap_or_default();
+    let named = |name: &str| PROGRAMS.iter().find(|program| program.names.contains(&name));
+    named(file).or_else(|| named(normal(command)))
 }
 
 /// The name without its directory and version: `/usr/bin/python3.11` is `python`.

@@ -107,14 +107,11 @@ fn sed_runs(text: &str) -> bool {
     let mut at = 0;
     while at < characters.len() {
         match characters[at] {
-            ' ' | '\t' | '\n' | ';' | '{' | '}' | '!' | ',' | '$' | '~' | '+' | '0'..='9' => at += 1,
             '/' => at = behind(&characters, at + 1, '/'),
             '\\' => {
                 let Some(delimiter) = characters.get(at + 1) else { return false };
                 at = behind(&characters, at + 2, *delimiter);
             }
-            'I' | 'M' => at += 1,
-            '#' => at = behind(&characters, at, '\n'),
             'e' => return true,
             command @ ('s' | 'y') => {
                 let Some(delimiter) = characters.get(at + 1) else { return false };
@@ -131,20 +128,21 @@ fn sed_runs(text: &str) -> bool {
                     at += 1;
                 }
             }
-            // Text, names of files and labels go on to the end of the line.
-            'a' | 'i' | 'c' | 'r' | 'R' | 'w' | 'W' | ':' => at = behind(&characters, at, '\n'),
+            // Comments, text, names of files and labels go on to the end of the line.
+            '#' | 'a' | 'i' | 'c' | 'r' | 'R' | 'w' | 'W' | ':' => at = behind(&characters, at, '\n'),
             'b' | 't' | 'T' => {
                 while characters.get(at).is_some_and(|c| !matches!(c, ';' | '\n' | '}')) {
                     at += 1;
                 }
             }
+            // Addresses, and commands of one letter.
             _ => at += 1,
         }
     }
     false
 }
 
-/// The place behind the next character of this kind that no backslash and no bracket hides.
+/// The place behind the next character of this kind that no backslash hides.
 fn behind(characters: &[char], from: usize, delimiter: char) -> usize {
     let mut at = from;
     while let Some(character) = characters.get(at) {

@@ -25,6 +25,7 @@ pub(super) fn text_of(word: &Word) -> Vec<String> {
     match word.literal() {
         Some(path) if is_input(&path) => vec![Flows::PIPED.to_owned(), Flows::INPUT.to_owned()],
         Some(path) if path == "/dev/null" => Vec::new(),
+        Some(_) if word.is_pattern => vec![Flows::ANY_FILE.to_owned()],
         Some(path) => vec![file_name(&path)],
         None => word.names.iter().map(|name| format!("file:${name}")).collect(),
     }
@@ -52,6 +53,17 @@ pub(super) fn note(lexer: &mut Lexer<'_>, command: &Command) {
     for name in &command.inputs {
         lexer.prints(name.clone());
     }
+    let plain = name.literal().unwrap_or_default();
+    if matches!(plain.as_str(), "cd" | "pushd" | "popd") {
+        arguments.iter().for_each(|word| lexer.lexed.flows.assign("PWD", word));
+    }
+    if let Some(at) = command
+        .words
+        .iter()
+        .position(|word| word.literal().is_some_and(|name| COPYING.contains(&file(&name))))
+    {
+        copied(lexer, &command.words[at + 1..], &holes, &names);
+    }
     let is_xargs = |word: &Word| word.literal().is_some_and(|name| matches!(file(&name), "xargs" | "gxargs"));
     if let Some(at) = command.words.iter().position(is_xargs) {
         lexer.lexed.flows.assign_holes(FROM_XARGS, holes);
@@ -63,6 +75,47 @@ pub(super) fn note(lexer: &mut Lexer<'_>, command: &Command) {
     }
 }
 
+/// What a redirection feeds to a group of commands, or by `exec` to all that follow, is their standard input.
+pub(super) fn into_group(lexer: &mut Lexer<'_>, command: &Command) {
+    if command.words.first().is_some_and(|name| !name.is_plain("exec")) {
+        return;
+    }
+    let flows = &mut lexer.lexed.flows;
+    for word in &command.here_strings {
+        flows.assign(Flows::INPUT, word);
+    }
+    flows.assign_names(Flows::INPUT, &command.inputs);
+    if command.has_document {
+        flows.assign_names(Flows::INPUT, &[Flows::PIPED.to_owned()]);
+    }
+}
+
+/// Programs that write files of what they are given, or of other files.
+const COPYING: &[&str] = &[
+    "cp", "mv", "ln", "install", "rsync", "scp", "sftp", "dd", "curl", "wget", "tar", "unzip", "sponge",
+    "patch", "gpg", "openssl", "aws", "gsutil", "base64", "sort", "jq", "envsubst",
+];
+
+/// `cp a b`, `dd of=f`, `curl -o f`: every file that such a program is given may hold what the others hold.
+fn copied(lexer: &mut Lexer<'_>, arguments: &[Word], holes: &[usize], names: &[String]) {
+    let files: Vec<Vec<String>> = arguments.iter().map(|word| text_of(&file_in(word))).collect();
+    let own: Vec<usize> = arguments.iter().flat_map(Word::all_holes).collect();
+    let variables: Vec<String> = arguments.iter().flat_map(|word| word.names.iter().cloned()).collect();
+    for target in files.iter().flatten().filter(|name| name.starts_with("file:")) {
+        let flows = &mut lexer.lexed.flows;
+        flows.assign_holes(target, holes.iter().chain(&own).copied());
+        flows.assign_names(target, names.iter().chain(&variables).chain(files.iter().flatten()));
+    }
+}
+
+/// The file that a word names: `of=f` and `--output=f` name `f`.
+fn file_in(word: &Word) -> Word {
+    match word.literal().as_deref().and_then(|text| text.split_once('=')) {
+        Some((_, file)) => Word::of(file),
+        None => word.clone(),
+    }
+}
+
 /// What may come on a command's standard input.
 pub(super) fn arriving(lexer: &Lexer<'_>, command: &Command) -> (Vec<usize>, Vec<String>) {
     let mut holes: Vec<usize> = lexer.frames.iter().flat_map(|frame| frame.earlier.iter().copied()).collect();
@@ -71,6 +124,9 @@ pub(super) fn arriving(lexer: &Lexer<'_>, command: &Command) -> (Vec<usize>, Vec
     let strings = command.here_strings.iter().flat_map(|word| &word.names);
     let mut names: Vec<String> = earlier.chain(strings).chain(&command.inputs).cloned().collect();
     names.push(Flows::INPUT.to_owned());
+    if lexer.frames.iter().any(|frame| frame.is_written) {
+        names.push(Flows::WRITTEN.to_owned());
+    }
     (holes, names)
 }
 

@@ -471,6 +471,35 @@ fn places_where_no_value_can_stand_are_refused_when_the_playbook_is_read() {
         ("node -p {{ x }}", "shell-other-language"),
         ("python3 -Ic {{ x }}", "shell-other-language"),
         ("pee {{ x }}", "shell-read-again"),
+        // What is fed to groups, written to `>(...)`, copied; where relative files are run.
+        ("{ sh; } <<< {{ x }}", "shell-read-again"),
+        ("(sh) <<E\n{{ x }}\nE", "shell-read-again"),
+        ("if true; then sh; fi <<< {{ x }}", "shell-read-again"),
+        ("case a in a) sh;; esac <<< {{ x }}", "shell-read-again"),
+        ("for i in a; do sh; done < <(echo {{ x }})", "shell-read-again"),
+        ("echo {{ x }} > f; { sh; } < f", "shell-read-again"),
+        ("echo {{ x }} > f; while read a; do b=$a; eval \"$b\"; done < f", "shell-read-again"),
+        ("exec <<< {{ x }}; sh", "shell-read-again"),
+        ("echo {{ x }} > >(sh)", "shell-read-again"),
+        ("exec 3> >(sh); echo {{ x }} >&3", "shell-read-again"),
+        ("a={{ x }}; exec > >(sh); echo \"$a\"", "shell-read-again"),
+        ("dd of=f.sh <<< {{ x }}; sh f.sh", "shell-command-position"),
+        ("cp /dev/stdin f.sh <<< {{ x }}; sh f.sh", "shell-command-position"),
+        ("echo {{ x }} > a; mv a b; sh b", "shell-command-position"),
+        ("echo {{ x }} > a; ln -s a b; ./b", "shell-command-position"),
+        ("echo {{ x }} > a; sh *", "shell-command-position"),
+        ("curl -o f {{ x }}; sh f", "shell-command-position"),
+        ("cd {{ x }}; ./run", "shell-command-position"),
+        ("cd {{ x }} && . ./env", "shell-command-position"),
+        ("mapfile -C eval -c 1 a <<< {{ x }}", "shell-unknown-command"),
+        ("bash -c +x {{ x }}", "shell-read-again"),
+        ("/lib64/ld-linux-x86-64.so.2 /bin/sh -c {{ x }}", "shell-read-again"),
+        ("setarch x86_64 sh -c {{ x }}", "shell-read-again"),
+        ("m4 {{ x }}", "shell-other-language"),
+        ("su a -s {{ x }}", "shell-option"),
+        ("sg a {{ x }}", "shell-option"),
+        ("gawk --load={{ x }} f", "shell-option"),
+        ("HOME={{ x }} bash -l", "shell-special-variable"),
         // By a pipe, a file, a function, `xargs`, `find`, another descriptor.
         ("a={{ x }}; echo \"$a\" | sh", "shell-read-again"),
         ("a={{ x }}; b=$(echo \"$a\"); $b", "shell-command-position"),
@@ -669,7 +698,7 @@ fn values_that_their_place_does_not_take_are_refused_when_it_is_filled() {
         match template.render(&scope(value)) {
             Ok(script) => wrong.push(format!("{source}: {script:?}")),
             Err(error) if error.code != code || error.range.is_none() => {
-                wrong.push(format!("{source}: {error}"))
+                wrong.push(format!("{source}: {error}"));
             }
             Err(_) => {}
         }

@@ -53,7 +53,8 @@ const NONE: (&[&str], &[&str]) = (&[], &[]);
 static WRAPPERS: &[Wrapper] = &[
     wrapper(&["exec"], ("cl", "a", ""), NONE, 0),
     wrapper(&["command"], ("p", "", ""), NONE, 0),
-    wrapper(&["builtin", "nohup", "catchsegv", "busybox", "toybox", "eatmydata", "torify", "torsocks", "ifne", "pkexec", "dumb-init", "tini", "aa-exec", "rlwrap", "proxychains", "caffeinate", "dbus-run-session", "firejail", "bwrap", "proot", "runcon", "perf", "numactl", "schroot", "systemd-nspawn", "valgrind"], ("", "", ""), NONE, 0),
+    wrapper(&["builtin", "nohup", "catchsegv", "busybox", "toybox", "eatmydata", "torify", "torsocks", "ifne", "pkexec", "dumb-init", "tini", "aa-exec", "rlwrap", "proxychains", "caffeinate", "dbus-run-session", "firejail", "bwrap", "proot", "runcon", "perf", "numactl", "schroot", "systemd-nspawn", "valgrind", "openvt", "daemonize", "linux32", "linux64", "i386", "i686", "x86_64", "uname26"], ("", "", ""), NONE, 0),
+    wrapper(&["setarch"], ("BFILRSTXZ3v", "", ""), NONE, 1),
     wrapper(&["cpulimit"], ("bfqrvz", "ceplmP", ""), (&["foreground", "background", "quiet", "verbose"], &["limit", "pid", "exe", "path"]), 0),
     wrapper(&["fakeroot"], ("hvu", "lfisb", ""), (&["unknown-is-real"], &["lib", "faked"]), 0),
     wrapper(&["setsid"], ("cfw", "", ""), (&["ctty", "fork", "wait"], &[]), 0),
@@ -215,6 +216,12 @@ static MANIFOLD: &[&str] = &[
 
 /// Returns the wrapper of the table that a command names.
 fn wrapper_named(name: &str) -> Option<&'static Wrapper> {
+    // The loader runs the program that it is given.
+    let name = if ["ld-linux", "ld-musl", "ld.so"].iter().any(|start| name.starts_with(start)) {
+        "nohup"
+    } else {
+        name
+    };
     WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&name))
 }
 

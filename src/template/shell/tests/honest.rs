@@ -95,6 +95,10 @@ const HONEST: &[&str] = &[
     "openssl s_client -connect {{ x }}:443 -servername {{ x }} </dev/null 2>/dev/null | openssl x509 -noout -enddate",
     "chronyc -h {{ x }} makestep",
     "git -C /srv/{{ x }} pull --ff-only",
+    "cd \"/srv/{{ x }}\" && ls -la && /opt/mend.sh",
+    "tar -C /srv -czf /backup/a.tgz -- {{ x }}; /opt/after.sh",
+    "{ echo {{ x }}; date; } > /tmp/report; mail -s report root < /tmp/report",
+    "while read -r host; do ssh -n -- \"$host\" uptime; done <<EOF\n{{ x }}\nEOF",
 ];
 
 /// Scripts for bash.
