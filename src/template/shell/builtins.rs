@@ -1,9 +1,10 @@
 //! The commands of the shell itself: which of their words are names, numbers, assignments.
 
 use super::commands::{Command, runs, runs_file};
+use super::expansions::identifiers;
 use super::flows::Rest;
 use super::known;
-use super::lexer::{Lexer, identifiers};
+use super::lexer::Lexer;
 use super::units::{Unit, Word};
 
 /// Judges a command that the shell itself is.

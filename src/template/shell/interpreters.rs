@@ -1,8 +1,9 @@
 //! The programs that read code: which of their words, and what of their input, is code.
 
 use super::commands::{Command, refuse_option, runs, runs_file};
+use super::expansions::identifiers;
 use super::flows::{Flows, Rest};
-use super::lexer::{Lexer, identifiers};
+use super::lexer::Lexer;
 use super::programs::{Code, Language, Program, program_named};
 use super::spawns::{opens_operands, spawns};
 use super::units::{Unit, Word};

@@ -6,18 +6,23 @@
 //! never reads a value. A mistake of the lexer can quote for the wrong place; it cannot execute.
 
 mod argv;
+mod arrivals;
 mod builtins;
 mod commands;
+mod expansions;
 mod flows;
+mod groups;
 mod interpreters;
 mod known;
 mod lexer;
 mod linker;
 mod options;
 mod programs;
+mod redirections;
 mod spawns;
 mod streams;
 mod units;
+mod words;
 mod wrappers;
 
 use std::collections::BTreeMap;
@@ -28,7 +33,8 @@ use super::parsed::{Ending, Leaf};
 use super::problem::{Problem, RenderError};
 use super::reference::Reference;
 use super::scope::Scope;
-use flows::{Arrival, Flows, shown};
+use arrivals::{Arrival, shown};
+use flows::Flows;
 use lexer::{Lexed, lex};
 use units::{Refusal, Unit};
 
