@@ -138,8 +138,9 @@ pub(super) fn complete(lexer: &mut Lexer<'_>) {
             }
         }
         if judged > MOST_WAYS {
-            give(lexer, &rest.holes, &rest.names);
-            rest.arguments.iter().for_each(|word| give(lexer, &word.all_holes(), &word.names));
+            // `f sudo "$@" a` makes ever longer ones.
+            lexer.is_exhausted = true;
+            return;
         }
     }
 }

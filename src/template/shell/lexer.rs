@@ -60,6 +60,9 @@ pub(super) struct Lexer<'u> {
     /// What is known of the expansions in the word that is read.
     pub(super) computes: bool,
     pub(super) splits: bool,
+    /// How many texts were read again so far, and whether that were too many to follow.
+    pub(super) reads: usize,
+    pub(super) is_exhausted: bool,
     /// Whether the substitution that comes next is `>(...)`.
     pub(super) is_written: bool,
     /// The texts that variables may hold.
@@ -117,6 +120,9 @@ const DEEPEST: usize = 100;
 /// How many shells may read a text, one after the other: deeper ones are refused, not followed.
 const MOST_SHELLS: usize = 12;
 
+/// How many texts of a script may be read again, all together.
+const MOST_READS: usize = 500;
+
 /// Walks a script, and once more where the texts that it gives to variables say what is run.
 pub(super) fn lex(units: &[Unit], dialect: Dialect, quoting: &dyn Fn(usize) -> usize) -> Lexed {
     let nothing = Known::new();
@@ -157,6 +163,8 @@ impl<'u> Lexer<'u> {
             nested: Vec::new(),
             computes: false,
             splits: false,
+            reads: 0,
+            is_exhausted: false,
             is_written: false,
             known,
             wants_known: false,
@@ -170,11 +178,16 @@ impl<'u> Lexer<'u> {
 impl Lexer<'_> {
     /// Reads text that another shell reads after this one.
     pub(super) fn again(&mut self, units: &[Unit]) -> Lexed {
-        let mut inner = Lexer::new(units, Dialect::Bash, self.level + 1, self.quoting, self.known);
-        if inner.level > MOST_SHELLS {
-            inner.refuse_rest();
+        self.reads += 1;
+        if self.reads > MOST_READS || self.level >= MOST_SHELLS {
+            self.is_exhausted = true;
+            return Lexed::default();
         }
+        let mut inner = Lexer::new(units, Dialect::Bash, self.level + 1, self.quoting, self.known);
+        inner.reads = self.reads;
         inner.list(Stop::End);
+        self.reads = inner.reads;
+        self.is_exhausted |= inner.is_exhausted;
         self.wants_known |= inner.wants_known;
         inner.close_up();
         inner.lexed.expanded = inner.expanded;
@@ -198,6 +211,12 @@ impl Lexer<'_> {
         self.lexed.flows.complete(&holes);
         known::complete(&mut self);
         self.lexed.flows.follow_mentions();
+        if self.is_exhausted {
+            let hint = "split it into steps";
+            for hole in holes {
+                self.refuse(hole, "shell-too-deep", "the script has too many ways to follow", hint);
+            }
+        }
         self.lexed
     }
 

@@ -331,6 +331,9 @@ fn places_where_no_value_can_stand_are_refused_when_the_playbook_is_read() {
         ("sg a {{ x }}", "shell-option"),
         ("gawk --load={{ x }} f", "shell-option"),
         ("HOME={{ x }} bash -l", "shell-special-variable"),
+        // Without end.
+        ("f() { \"$@\"; }; f sudo \"$@\" a; ls {{ x }}", "shell-too-deep"),
+        ("a='eval $a; eval $a'; eval \"$a\"; ls {{ x }}", "shell-too-deep"),
         // By a pipe, a file, a function, `xargs`, `find`, another descriptor.
         ("a={{ x }}; echo \"$a\" | sh", "shell-read-again"),
         ("a={{ x }}; b=$(echo \"$a\"); $b", "shell-command-position"),
