@@ -14,7 +14,9 @@ use super::reading;
 use super::show::{ChannelReporter, News, Show};
 use crate::client::HttpOptions;
 use crate::config::Settings;
-use crate::engine::{Clock, Engine, Parts, RunFilter, RunSummary, Stop, Stopper, Store, StoreError};
+use crate::engine::{
+    Clock, Delivery, Engine, Parts, RunFilter, RunSummary, Stop, Stopper, Store, StoreError,
+};
 use crate::perform::{Connection, Live, LiveOptions, SystemClock, is_alive, owner};
 use crate::playbook::compile_text;
 use crate::run::RunStatus;
@@ -107,6 +109,24 @@ impl Workbench {
             stop,
         });
         Ok(Workbench { engine, news, stopper })
+    }
+
+    /// Warns when the store also knows alerts that may be those of this delivery under other labels.
+    pub(super) fn warn_of_overlap(&self, context: &Context, delivery: &Delivery) -> Result<(), CliError> {
+        if delivery.alerts.is_empty() {
+            return Ok(());
+        }
+        let scope = &delivery.scope;
+        let store = self.engine.store();
+        let known = context.block_on(store.scopes())?.or_end(Exit::Unable)?;
+        if let Some(other) = Settings::overlapping(scope, &known) {
+            context.ui.warn(format_args!(
+                "the store {} is fed with alerts of `{scope}` and of `{other}`: their labels differ, so that \
+                 an alert that comes from both is worked on twice; give each a `--store` of its own",
+                store.place()
+            ));
+        }
+        Ok(())
     }
 
     /// Does some work while showing what it tells; SIGINT and SIGTERM stop it, gently the first time.

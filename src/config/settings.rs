@@ -221,6 +221,14 @@ impl Settings {
         }
     }
 
+    /// Returns the scope among those that a store knows whose alerts may be those of `scope` under other labels:
+    /// with both in one store, an alert may be worked on once for each.
+    pub fn overlapping<'k>(scope: &str, known: &'k [String]) -> Option<&'k str> {
+        let is_apart = |scope: &str| matches!(scope, PROMETHEUS_SCOPE | GRAFANA_SCOPE);
+        let other = known.iter().find(|other| *other != scope && (is_apart(scope) || is_apart(other)));
+        other.map(String::as_str)
+    }
+
     /// Returns how to talk to the server of an address: as to the configured Alertmanager or Prometheus
     /// when it is the same server, else without credentials.
     pub fn http_for(&self, url: &Url) -> (HttpConfig, HttpOptions) {
@@ -375,6 +383,24 @@ mod tests {
         assert_eq!(settings.scope.as_str(), "alertmanager/t");
         assert_eq!(settings.redact, [Secret::new("hush")]);
         assert_eq!(settings.cluster().unwrap().unwrap().urls().len(), 1);
+    }
+
+    #[test]
+    fn alerts_of_prometheus_own_api_and_of_alertmanager_overlap() {
+        let table: [(&str, &[&str], Option<&str>); 8] = [
+            ("alertmanager", &[], None),
+            ("alertmanager", &["alertmanager", "alertmanager/t"], None),
+            ("alertmanager", &["alertmanager", "prometheus"], Some("prometheus")),
+            ("alertmanager", &["grafana"], Some("grafana")),
+            ("prometheus", &["prometheus"], None),
+            ("prometheus", &["alertmanager/t", "prometheus"], Some("alertmanager/t")),
+            ("prometheus", &["grafana"], Some("grafana")),
+            ("grafana", &["grafana"], None),
+        ];
+        for (scope, known, wanted) in table {
+            let known: Vec<_> = known.iter().map(|&scope| scope.to_owned()).collect();
+            assert_eq!(Settings::overlapping(scope, &known), wanted, "{scope} {known:?}");
+        }
     }
 
     #[test]

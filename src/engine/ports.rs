@@ -398,6 +398,9 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Answer<'_, Result<Vec<Episode>, StoreError>>;
 
+    /// Returns the scopes of the episodes that are known, each once, in order.
+    fn scopes(&self) -> Answer<'_, Result<Vec<String>, StoreError>>;
+
     /// Admits runs: claims, gates, key and first events in one commit, each ask as a whole, in order.
     fn admit(
         &self,

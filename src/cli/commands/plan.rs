@@ -60,6 +60,7 @@ pub(super) fn run(args: &PlanArgs, context: &Context) -> Result<Exit, CliError> 
     };
     let store = workbench::open_of(context, &reading.settings, Access::Read)?;
     let mut bench = Workbench::new(context, &reading.settings, store, false)?;
+    bench.warn_of_overlap(context, &reading.delivery)?;
     let offers =
         context.block_on(bench.engine.preview(&reading.library, &reading.delivery))?.or_end(Exit::Unable)?;
     let unfinished =

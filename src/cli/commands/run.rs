@@ -71,6 +71,7 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
     let store = workbench::open_of(context, &reading.settings, Access::Write)?;
     let lines = !context.ui.is_quiet();
     let mut bench = Workbench::new(context, &reading.settings, store, lines)?;
+    bench.warn_of_overlap(context, &reading.delivery)?;
     let mut show = Show::new(&context.ui, args.output.output);
     let worked = context.block_on(work(&mut bench, &reading, &mut show))?;
     let (offers, ends) = worked.or_end(Exit::Unable)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::Store;
+use crate::engine::{Observation, Store};
 use crate::run::TriggerStatus;
 use crate::store::conformance::Case;
 use crate::store::conformance::given::{admit_one, ask, at, episode, lease_of, ok, seen};
@@ -14,6 +14,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "an episode knows its claims", story: |s| Box::pin(claims(s)) },
     Case { name: "a preview of deliveries records nothing", story: |s| Box::pin(previews(s)) },
     Case { name: "many alerts are answered in order", story: |s| Box::pin(in_order(s)) },
+    Case { name: "the scopes of what was seen are known", story: |s| Box::pin(scopes(s)) },
 ];
 
 async fn seen_again(store: Arc<dyn Store>) {
@@ -69,6 +70,17 @@ async fn previews(store: Arc<dyn Store>) {
     assert_eq!((&known[0].key, known[0].last_firing), (&episode(1, 0), Some(at(65))));
     let unchanged = ok(store.preview_episodes(vec![seen(1, true, 62, None)], at(70)).await);
     assert_eq!(unchanged[0].key, episode(1, 62), "the preview did not move the last firing");
+}
+
+async fn scopes(store: Arc<dyn Store>) {
+    assert!(ok(store.scopes().await).is_empty());
+    for (scope, alert) in [("b", 1), ("a", 1), ("b", 2), ("", 3), ("c", 1), ("a", 1)] {
+        let seen = Observation { scope: scope.to_owned(), ..seen(alert, true, 0, None) };
+        ok(store.observe(vec![seen], at(1)).await);
+    }
+    let elsewhere = Observation { scope: "d".to_owned(), ..seen(1, true, 0, None) };
+    ok(store.preview_episodes(vec![elsewhere], at(2)).await);
+    assert_eq!(ok(store.scopes().await), ["", "a", "b", "c"]);
 }
 
 async fn in_order(store: Arc<dyn Store>) {

@@ -99,6 +99,12 @@ impl State {
         found
     }
 
+    pub(super) fn scopes(&self) -> Vec<String> {
+        let known = self.episodes.iter().filter(|(_, rows)| !rows.is_empty());
+        let scopes: BTreeSet<_> = known.map(|((scope, _), _)| scope.clone()).collect();
+        scopes.into_iter().collect()
+    }
+
     pub(super) fn preview_episodes(&self, seen: &[Observation], now: Timestamp) -> Vec<Episode> {
         let known = seen.iter().filter_map(|one| {
             let alert = (one.scope.clone(), one.fingerprint.clone());

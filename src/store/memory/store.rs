@@ -73,6 +73,10 @@ impl Store for MemoryStore {
         self.with(move |state| state.preview_episodes(&seen, now))
     }
 
+    fn scopes(&self) -> Answer<'_, Result<Vec<String>, StoreError>> {
+        self.with(|state| state.scopes())
+    }
+
     fn admit(
         &self,
         asks: Vec<Ask>,

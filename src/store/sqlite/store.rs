@@ -176,6 +176,10 @@ impl Store for SqliteStore {
         self.read("look up alerts", move |conn| episodes::observe(conn, &seen, now, false))
     }
 
+    fn scopes(&self) -> Answer<'_, Result<Vec<String>, StoreError>> {
+        self.read("list scopes", episodes::scopes)
+    }
+
     fn admit(
         &self,
         asks: Vec<Ask>,

@@ -71,6 +71,27 @@ fn warnings_that_newer_amtools_print_before_the_json_are_passed_over() {
 }
 
 #[test]
+fn alerts_that_two_sources_may_tell_twice_are_warned_of() {
+    let lab = Lab::alone();
+    lab.playbook("touch", &format!("recheck: never\n{TOUCH}"));
+    let labels = json!({"alertname": "A", "job": "node", "instance": "x"});
+    let alertmanager = json!([{"labels": labels, "startsAt": "2026-01-01T00:00:00Z"}]).to_string();
+    let firing =
+        json!({"labels": labels, "state": "firing", "activeAt": "2026-01-01T00:00:00Z", "value": "1"});
+    let prometheus = json!({"status": "success", "data": {"alerts": [firing]}}).to_string();
+    lab.pipe("run", &alertmanager).code(0).says("1 run, 1 succeeded").keeps_silent_about("warning");
+    for (input, scope, other) in
+        [(&prometheus, "prometheus", "alertmanager"), (&alertmanager, "alertmanager", "prometheus")]
+    {
+        let says = format!("is fed with alerts of `{scope}` and of `{other}`");
+        lab.pipe("plan", input).code(0).says(&says);
+        lab.pipe("run -q", input).code(0).says(&says);
+    }
+    let nothing_for_us = alertmanager.replace("node", "other");
+    assert_eq!(lab.pipe("run -q", nothing_for_us).code(0).stderr, "", "cron stays silent");
+}
+
+#[test]
 fn quiet_says_nothing_when_nothing_went_wrong() {
     let lab = Lab::new();
     lab.playbook("touch", TOUCH);

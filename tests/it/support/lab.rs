@@ -51,6 +51,13 @@ impl Outcome {
         self
     }
 
+    /// Expects that a text is not on standard error.
+    #[track_caller]
+    pub(crate) fn keeps_silent_about(self, unwanted: &str) -> Self {
+        assert!(!self.stderr.contains(unwanted), "`{unwanted}` is in\n{}", self.stderr);
+        self
+    }
+
     /// Expects a text on standard output.
     #[track_caller]
     pub(crate) fn prints(self, wanted: &str) -> Self {
