@@ -94,7 +94,7 @@ complete -c amflow -n "__fish_amflow_using_subcommand alerts" -l filter -d 'Only
 complete -c amflow -n "__fish_amflow_using_subcommand alerts" -l alertmanager.url -d 'Where Alertmanager is; repeated for every peer of a cluster [default: the configuration\'s, then amtool\'s]' -r -f
 complete -c amflow -n "__fish_amflow_using_subcommand alerts" -l http.config.file -d 'How to talk to it: a file with Prometheus\' `http_config`, as amtool takes it' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand alerts" -s o -l output -d 'Form of the alerts' -r -f -a "simple\t'One line an alert'
-extended\t'With labels, annotations and times'
+extended\t'With labels, annotations, times and the page of the rule'
 json\t'The alerts in the shape of Alertmanager\'s API'
 ndjson\t'The same, one a line'"
 complete -c amflow -n "__fish_amflow_using_subcommand alerts" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F

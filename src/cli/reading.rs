@@ -208,7 +208,8 @@ fn filters(texts: &[String]) -> Result<Vec<Matcher>, CliError> {
     let mut filters = Vec::new();
     for text in texts {
         let parsed = parse_list(text, MatcherSyntax::default()).map_err(|error| {
-            let wrong = CliError::usage(format_args!("--filter {text}: {}", error.message));
+            let wrong =
+                CliError::usage(format_args!("the matcher `{text}` cannot be read: {}", error.message));
             match error.hint {
                 Some(hint) => wrong.hint(hint),
                 None => wrong,

@@ -1,6 +1,7 @@
 //! `amflow alerts`: the alerts as they were read, filtered.
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 
 use crate::cli::args::SourceArgs;
 use crate::cli::context::Context;
@@ -10,7 +11,7 @@ use crate::text::{escape_for_terminal, plural};
 
 const EXAMPLES: &str = "\
 Examples:
-  amflow alerts                                    those of the configured Alertmanager
+  amflow alerts                                    those of the configured Alertmanager, muted ones too
   amflow alerts severity=critical 'job=~\"node.*\"'  those that all matchers match
   amtool alert query -o json | amflow alerts -o json
   amflow alerts --from webhook.json                any shape that `run` takes";
@@ -35,7 +36,7 @@ pub struct AlertsArgs {
 pub enum AlertFormat {
     /// One line an alert
     Simple,
-    /// With labels, annotations and times
+    /// With labels, annotations, times and the page of the rule
     Extended,
     /// The alerts in the shape of Alertmanager's API
     Json,
@@ -62,7 +63,7 @@ pub(super) fn run(args: &AlertsArgs, context: &Context) -> Result<Exit, CliError
                 let summary = alert.annotations.get("summary").map_or("", String::as_str);
                 table.add_row(vec![
                     escape_for_terminal(alert.name()).into_owned(),
-                    alert.starts_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+                    moment(alert.starts_at),
                     escape_for_terminal(summary).into_owned(),
                     alert.state().to_owned(),
                 ]);
@@ -70,13 +71,16 @@ pub(super) fn run(args: &AlertsArgs, context: &Context) -> Result<Exit, CliError
             context.ui.line(table);
         }
         AlertFormat::Extended => {
-            let mut table = workbench::table(context, &["LABELS", "ANNOTATIONS", "STARTS AT", "STATE"]);
+            let columns = ["LABELS", "ANNOTATIONS", "STARTS AT", "ENDS AT", "GENERATOR URL", "STATE"];
+            let mut table = workbench::table(context, &columns);
             for alert in alerts {
                 let notes: Vec<_> = alert.annotations.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
                 table.add_row(vec![
                     escape_for_terminal(&alert.labels.to_string()).into_owned(),
                     escape_for_terminal(&notes.join(" ")).into_owned(),
-                    alert.starts_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+                    moment(alert.starts_at),
+                    alert.ends_at.map(moment).unwrap_or_default(),
+                    escape_for_terminal(&alert.generator_url).into_owned(),
                     alert.state().to_owned(),
                 ]);
             }
@@ -90,4 +94,9 @@ pub(super) fn run(args: &AlertsArgs, context: &Context) -> Result<Exit, CliError
         reading.delivery.source
     ));
     Ok(reading.exit())
+}
+
+/// Writes a time as amtool does.
+fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
