@@ -90,6 +90,13 @@ impl SourceError {
             ],
             Self::NoSource { .. } => &["`--from` takes a file, a URL, or - for standard input"],
             Self::Mixed { .. } => &["give them to amflow one after the other, not in one stream"],
+            Self::Payload(PayloadError::Broken { .. }) => {
+                &["only JSON belongs there, one document or several: does the command before the pipe print \
+                 messages too, or does `2>&1` mix them in?"]
+            }
+            Self::Payload(PayloadError::CutOff { .. }) => {
+                &["what wrote it was ended in the middle: nothing was started, so that it can be run again"]
+            }
             _ => &[],
         }
     }

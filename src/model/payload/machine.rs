@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::frame::{Context, Envelope, Expect, Frame, List, Origin, Seen};
 use super::head::{ENVELOPE, Head};
 use super::preamble::{Found, Preamble};
-use super::raw::{RawAlert, RawLabels};
+use super::raw::{NO_LABELS, RawAlert, RawLabels};
 use super::report::{BadAlert, PayloadError, ReadStats, Shape};
 use super::value::{self, Read};
 use crate::model::fingerprint::Fingerprint;
@@ -105,7 +105,7 @@ impl Machine {
                 Ok(Step::At(at + 4))
             }
             b'n' if b"null".starts_with(&bytes[at..]) && !last => Ok(Step::More),
-            _ => Err(self.broken(bytes, at, "expected `{` or `[`")),
+            _ => Err(self.broken(bytes, at, "expected `{` or `[`, or the end of the input")),
         }
     }
 
@@ -155,8 +155,7 @@ impl Machine {
             }
             Read::Wrong(error, end) => {
                 let (path, reason) = value::why_wrong(&bytes[at..end], &error);
-                let place = self.context(bytes).place(at, &path);
-                self.stats.add_bad(BadAlert { place, reason });
+                self.refuse(bytes, at, &path, reason);
                 self.value_done();
                 Ok(Step::At(end))
             }
@@ -176,8 +175,7 @@ impl Machine {
                 } else if OUTER {
                     self.without_labels(bytes, at, end)?;
                 } else {
-                    let place = self.context(bytes).place(at, "");
-                    self.stats.add_bad(BadAlert { place, reason: "an alert has labels".to_owned() });
+                    self.refuse(bytes, at, "", NO_LABELS.to_owned());
                 }
                 self.value_done();
                 Ok(Step::At(end))
@@ -208,6 +206,13 @@ impl Machine {
         }
     }
 
+    /// Records what stands where an alert should, but cannot be handed on as one: it was read all the same.
+    fn refuse(&mut self, bytes: &[u8], at: usize, path: &str, reason: String) {
+        let place = self.context(bytes).place(at, path);
+        self.stats.alerts += 1;
+        self.stats.add_bad(BadAlert { place, reason });
+    }
+
     /// An object that has neither labels nor alerts: often what a server answers when something went wrong.
     fn without_labels(&mut self, bytes: &[u8], at: usize, end: usize) -> Result<(), PayloadError> {
         let place = self.context(bytes).place(at, "");
@@ -221,7 +226,7 @@ impl Machine {
                 "an object with neither `labels` nor `alerts`: is this the right document?".to_owned();
             return Err(PayloadError::NotAlerts { place, problem });
         }
-        self.stats.add_bad(BadAlert { place, reason: "an alert has labels".to_owned() });
+        self.refuse(bytes, at, "", NO_LABELS.to_owned());
         Ok(())
     }
 

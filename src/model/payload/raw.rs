@@ -25,6 +25,9 @@ pub struct RawAlert<'a> {
     pub(super) context: Context<'a>,
 }
 
+/// What is wrong with an alert that could be any.
+pub(super) const NO_LABELS: &str = "the alert has no labels";
+
 /// Labels that are borrowed from JSON text, each name once, without empty values.
 #[derive(Debug, Clone, Default)]
 pub struct RawLabels<'a> {
@@ -93,11 +96,11 @@ impl<'a> RawLabels<'a> {
         // Only an escape can make a NUL in JSON, and only escapes are owned.
         for text in [&name, &value] {
             if matches!(text, Cow::Owned(_)) && text.contains('\0') {
-                self.bad = Some((name.replace('\0', "\\0"), "a label holds no NUL character"));
+                self.bad = Some((name.replace('\0', "\\0"), "the label holds a NUL character"));
             }
         }
         if name.is_empty() {
-            self.bad = Some((String::new(), "a label has a name"));
+            self.bad = Some((String::new(), "the label name is empty"));
         }
         if self.unsorted || self.pairs.last().is_some_and(|(last, _)| *last >= name) {
             self.unsorted = true;
@@ -131,8 +134,9 @@ impl<'a> RawLabels<'a> {
     /// Returns what makes these the labels of no alert: a path, and the reason.
     pub(super) fn problem(&self) -> Option<(String, &'static str)> {
         match &self.bad {
+            Some((name, reason)) if name.is_empty() => Some(("labels".to_owned(), reason)),
             Some((name, reason)) => Some((format!("labels.{name}"), reason)),
-            None if self.pairs.is_empty() => Some(("labels".to_owned(), "an alert has at least one label")),
+            None if self.pairs.is_empty() => Some(("labels".to_owned(), NO_LABELS)),
             None => None,
         }
     }

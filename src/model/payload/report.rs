@@ -102,7 +102,7 @@ pub enum PayloadError {
 /// What was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadStats {
-    /// Alerts that were handed on, also those that turned out bad.
+    /// Alerts that were read, also those that are bad.
     pub alerts: u64,
     /// Alerts of Prometheus or vmalert that do not fire yet, and were left out.
     pub pending: u64,

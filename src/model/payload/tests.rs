@@ -182,13 +182,13 @@ const GOOD: &str = r#"{"labels":{"alertname":"A"},"startsAt":"2026-01-01T00:00:0
 fn one_bad_alert_is_named_and_the_others_go_on() {
     let bad: [(&[u8], &str); 14] = [
         (br#"{"labels":{"x":1}}"#, "`[1].labels.x`: invalid type: integer `1`, expected a string"),
-        (br#"{"labels":{}}"#, "`[1].labels`: an alert has at least one label"),
-        (br#"{"labels":{"x":""}}"#, "`[1].labels`: an alert has at least one label"),
+        (br#"{"labels":{}}"#, "`[1].labels`: the alert has no labels"),
+        (br#"{"labels":{"x":""}}"#, "`[1].labels`: the alert has no labels"),
         (br#"{"labels":null}"#, "`[1]`: invalid type: null, expected an object of labels"),
         (br#"{"labels":[]}"#, "`[1].labels`: invalid type: sequence, expected a map"),
-        (br#"{"annotations":{}}"#, "`[1]`: an alert has labels"),
-        (br#"{"labels":{"a":"x\u0000y"}}"#, "`[1].labels.a`: a label holds no NUL character"),
-        (br#"{"labels":{"":"x"}}"#, "`[1].labels.`: a label has a name"),
+        (br#"{"annotations":{}}"#, "`[1]`: the alert has no labels"),
+        (br#"{"labels":{"a":"x\u0000y"}}"#, "`[1].labels.a`: the label holds a NUL character"),
+        (br#"{"labels":{"":"x"}}"#, "`[1].labels`: the label name is empty"),
         (b"{\"labels\":{\"a\":\"\xff\"}}", "`[1].labels.a`: text that is not UTF-8"),
         (br#"{"labels":{"a":"\ud800"}}"#, "`[1].labels.a`: half a surrogate pair"),
         (br#"{"labels":{"a":"b"},"startsAt":"tomorrow"}"#, "`[1].startsAt`: `tomorrow` is not a time"),
@@ -202,7 +202,7 @@ fn one_bad_alert_is_named_and_the_others_go_on() {
     for (bad, message) in bad {
         let text = [b"[", GOOD.as_bytes(), b",\n ", bad, b",", GOOD.as_bytes(), b"]"].concat();
         let (alerts, stats) = read_all_ways(&text).unwrap_or_else(|error| panic!("{message}: {error}"));
-        assert_eq!((alerts.len(), stats.bad_count), (2, 1), "{message}");
+        assert_eq!((alerts.len(), stats.alerts, stats.bad_count), (2, 3, 1), "{message}");
         let found = stats.bad[0].to_string();
         assert!(found.starts_with(&format!("stdin:2:2: {message}")), "{found} instead of {message}");
     }

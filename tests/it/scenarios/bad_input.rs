@@ -31,7 +31,10 @@ fn a_broken_pipe_starts_nothing_and_its_place_is_named() {
             "stdin:1:87: `[1]`: unexpected end after byte 86: the input was cut off",
         ),
         (format!("[{GOOD}"), "the input was cut off"),
-        (format!("[{GOOD}] and more"), "broken JSON at byte 73"),
+        (
+            format!("[{GOOD}] and more"),
+            "broken JSON at byte 73: expected `{` or `[`, or the end of the input",
+        ),
         ("\"no such host\"".to_owned(), "this is an error message, not alerts: no such host"),
         ("17".to_owned(), "there is no JSON in this input"),
         ("{}".to_owned(), "an object with neither `labels` nor `alerts`"),
@@ -59,7 +62,7 @@ fn a_bad_alert_among_good_ones_is_reported_and_passed_over() {
         (r#"{"labels":{"alertname":"A","n":["x"]}}"#, "`[0].labels.n`: invalid type: sequence"),
         (r#"{"labels":"alertname=A"}"#, "`[0].labels`: invalid type"),
         (r#"{"startsAt":"2026-01-01T00:00:00Z"}"#, "labels"),
-        (r#"{"labels":{"alertname":"A","n":"x\u0000y"}}"#, "`[0].labels.n`: a label holds no NUL character"),
+        (r#"{"labels":{"alertname":"A","n":"x\u0000y"}}"#, "`[0].labels.n`: the label holds a NUL character"),
         (r#"{"labels":{"alertname":"A","n":"x"},"startsAt":"yesterday"}"#, "`yesterday` is not a time"),
     ]
     .into_iter()
