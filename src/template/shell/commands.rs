@@ -1,6 +1,6 @@
 //! What a command does with its words: which of them it runs, and which of them may be options.
 
-use super::flows::{Flows, Rest};
+use super::flows::Rest;
 use super::known::{self, known_name, unnamed};
 use super::lexer::Lexer;
 use super::programs::program_named;
@@ -71,10 +71,7 @@ pub(super) fn finish(lexer: &mut Lexer<'_>, command: &mut Command) {
 /// Judges a command by its words.
 fn judge(lexer: &mut Lexer<'_>, command: &Command) {
     streams::note(lexer, command);
-    let (holes, mut names) = streams::arriving(lexer, command);
-    if command.has_document {
-        names.push(Flows::PIPED.to_owned());
-    }
+    let (holes, names) = streams::arriving(lexer, command);
     lexer.feeding = Rest { arguments: Vec::new(), holes, names };
     streams::into_group(lexer, command);
     self::command(lexer, &command.words);

@@ -124,6 +124,9 @@ pub(super) fn arriving(lexer: &Lexer<'_>, command: &Command) -> (Vec<usize>, Vec
     let strings = command.here_strings.iter().flat_map(|word| &word.names);
     let mut names: Vec<String> = earlier.chain(strings).chain(&command.inputs).cloned().collect();
     names.push(Flows::INPUT.to_owned());
+    if command.has_document {
+        names.push(Flows::PIPED.to_owned());
+    }
     if lexer.frames.iter().any(|frame| frame.is_written) {
         names.push(Flows::WRITTEN.to_owned());
     }

@@ -331,6 +331,7 @@ fn places_where_no_value_can_stand_are_refused_when_the_playbook_is_read() {
         ("sg a {{ x }}", "shell-option"),
         ("gawk --load={{ x }} f", "shell-option"),
         ("HOME={{ x }} bash -l", "shell-special-variable"),
+        ("xargs -0 -I@ sh -c 'echo @' <<E\n{{ x }}\nE", "shell-read-again"),
         // Without end.
         ("f() { \"$@\"; }; f sudo \"$@\" a; ls {{ x }}", "shell-too-deep"),
         ("a='eval $a; eval $a'; eval \"$a\"; ls {{ x }}", "shell-too-deep"),
