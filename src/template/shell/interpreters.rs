@@ -298,6 +298,10 @@ pub(super) fn read_again(lexer: &mut Lexer<'_>, name: &str, language: Language, 
                 return;
             }
             let inner = lexer.again(&word.units);
+            // What flows into the command is the standard input of its code.
+            let Rest { holes, names, .. } = lexer.feeding.clone();
+            lexer.lexed.flows.assign_holes(Flows::INPUT, holes);
+            lexer.lexed.flows.assign_names(Flows::INPUT, &names);
             for refusal in inner.refusals {
                 if !lexer.lexed.refusals.iter().any(|known| known.hole == refusal.hole) {
                     lexer.lexed.refusals.push(refusal);

@@ -332,6 +332,9 @@ fn places_where_no_value_can_stand_are_refused_when_the_playbook_is_read() {
         ("gawk --load={{ x }} f", "shell-option"),
         ("HOME={{ x }} bash -l", "shell-special-variable"),
         ("xargs -0 -I@ sh -c 'echo @' <<E\n{{ x }}\nE", "shell-read-again"),
+        ("sh -c sh a <<E\n{{ x }}\nE", "shell-read-again"),
+        ("echo {{ x }} | sh -c 'cat | sh'", "shell-read-again"),
+        ("echo {{ x }} | sh -c 'read a; $a'", "shell-command-position"),
         // Without end.
         ("f() { \"$@\"; }; f sudo \"$@\" a; ls {{ x }}", "shell-too-deep"),
         ("a='eval $a; eval $a'; eval \"$a\"; ls {{ x }}", "shell-too-deep"),
