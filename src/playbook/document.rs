@@ -1,11 +1,11 @@
 //! [`Documents`]: the YAML documents of all files, each of which is one playbook.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::parallel::in_parallel;
 use super::schema;
-use crate::text::{Diagnostic, Diagnostics, Node, NodeKind, SourceFile, Span, check, parse, traps};
+use crate::text::{Diagnostic, Diagnostics, Node, NodeKind, Severity, SourceFile, Span, check, parse, traps};
 
 /// One YAML document.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Document {
     pub(super) text: Span,
     /// Whether its shape is that of a playbook.
     pub(super) is_sound: bool,
+    /// How many steps it has with those of inlined playbooks, once that was asked.
+    pub(super) steps: OnceLock<usize>,
 }
 
 /// The documents of all files.
@@ -88,12 +90,16 @@ fn read(name: &str, bytes: Vec<u8>) -> (Vec<Document>, Diagnostics) {
         Err(problem) => return (Vec::new(), problem.into()),
     };
     let mut documents = Vec::new();
-    for document in parse(&file, &mut found) {
+    let parsed = parse(&file, &mut found);
+    let torn: Vec<usize> =
+        found.iter().filter(|problem| problem.severity == Severity::Error).map(|p| p.span.start).collect();
+    for document in parsed {
         let root = document.root;
-        let is_sound = check(&root, schema::walked(), &file, &mut found);
+        let is_whole = !torn.iter().any(|at| (root.span.start..=root.span.end).contains(at));
+        let is_sound = is_whole & check(&root, schema::walked(), &file, &mut found);
         find_traps(&file, &root, &mut found);
         let text = text_of(&file, root.span);
-        documents.push(Document { file: Arc::clone(&file), root, text, is_sound });
+        documents.push(Document { file: Arc::clone(&file), root, text, is_sound, steps: OnceLock::new() });
     }
     (documents, found)
 }

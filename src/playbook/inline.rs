@@ -24,6 +24,9 @@ impl Parser<'_, '_> {
         if self.is_cycle(name, named.span) {
             return None;
         }
+        if !self.may_inline(documents.steps_of(at), name, named.span) {
+            return None;
+        }
         self.whole.is_sound &= document.is_sound;
         if !self.whole.used.contains(&at) {
             self.whole.used.push(at);

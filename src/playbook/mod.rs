@@ -13,6 +13,7 @@ mod trigger;
 mod limits;
 mod names;
 mod flow;
+mod count;
 mod document;
 mod parallel;
 mod parse;

@@ -26,6 +26,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3_600);
 const DEFAULT_FINALLY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How many steps a playbook may have, those of inlined playbooks too.
 const STEP_LIMIT: usize = 10_000;
+/// How deep playbooks may be inlined into one another.
+pub(super) const DEPTH_LIMIT: usize = 32;
 
 /// What came of reading files.
 #[derive(Debug)]
@@ -313,6 +315,29 @@ impl<'p, 'd> Parser<'p, 'd> {
             self.reader.error("too-many-steps", node.span, message, None);
         }
         self.whole.steps <= STEP_LIMIT
+    }
+
+    /// Tells whether another playbook of so many steps has room, before any of it is read; says once that it
+    /// has none.
+    pub(super) fn may_inline(&mut self, steps: usize, name: &str, span: Span) -> bool {
+        if self.whole.inlining.len() > DEPTH_LIMIT {
+            let message =
+                format!("playbooks are inlined into one another more than {DEPTH_LIMIT} levels deep");
+            let hint = "write the steps of one of them where it is named".to_owned();
+            self.reader.error("inlined-too-deep", span, message, Some(hint));
+            return false;
+        }
+        let total = self.whole.steps.saturating_add(steps);
+        if total > STEP_LIMIT && self.whole.steps <= STEP_LIMIT {
+            let message = format!(
+                "with the {steps} steps that `{name}` brings, this playbook has {total}: more than {STEP_LIMIT}"
+            );
+            let hint =
+                "a playbook that is inlined twice counts twice, with all that is inlined into it".to_owned();
+            self.reader.error("too-many-steps", span, message, Some(hint));
+            self.whole.steps = STEP_LIMIT + 1;
+        }
+        total <= STEP_LIMIT
     }
 
     /// Notes what is needed of the configuration, and says what it does not have.

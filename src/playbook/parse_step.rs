@@ -30,6 +30,8 @@ struct Did {
     fails: bool,
     /// The timeout that it has when the step says nothing.
     timeout: Option<Duration>,
+    /// Its kind makes use of the step's `timeout` by itself.
+    ends_itself: bool,
 }
 
 /// Keys that people know from elsewhere, and the kind that does it here.
@@ -132,7 +134,7 @@ impl Parser<'_, '_> {
         let did = match kind {
             Some((entry, Some(kind))) => self.action(node, entry, kind),
             Some((entry, None)) => self.control(node, entry),
-            None => Did { body: None, fails: false, timeout: None },
+            None => Did { body: None, fails: false, timeout: None, ends_itself: false },
         };
         if foreach.is_some() {
             self.flow.leave(&mark);
@@ -155,8 +157,10 @@ impl Parser<'_, '_> {
 
     /// Reads the keys that have nothing to do with names.
     fn common(&mut self, node: &Node, segment: String, did: Did) -> Option<Step> {
-        let Did { body, timeout: default, .. } = did;
-        let timeout = self.reader.timeout_or_none(node, "timeout", default);
+        let Did { body, timeout: default, ends_itself, .. } = did;
+        // A look of a wait has its own limit: that of the whole is the kind's.
+        let timeout =
+            if ends_itself { default } else { self.reader.timeout_or_none(node, "timeout", default) };
         let retry = limits::retry(&mut self.reader, node);
         let read_only = self.reader.flag(node, "read_only");
         let idempotent = self.reader.flag(node, "idempotent");
@@ -200,7 +204,10 @@ impl Parser<'_, '_> {
 
     /// Reads the work of a kind.
     fn action(&mut self, step: &Node, entry: &Entry, kind: &'static StepKind) -> Did {
-        let mut compiler = Compiler::new(self.reader.file, self.reader.out).with_env(step.get("env"));
+        let ends_itself = kind.name == "wait";
+        let timeout = step.get("timeout").filter(|_| ends_itself);
+        let mut compiler =
+            Compiler::new(self.reader.file, self.reader.out).with_env(step.get("env")).with_timeout(timeout);
         let action = compiler.kind(kind, &entry.value);
         let (uses, ids) = compiler.finish();
         self.flow.check(&uses, self.reader.out);
@@ -222,7 +229,7 @@ impl Parser<'_, '_> {
             self.need(&needs, entry.value.span);
         }
         let timeout = Some(DEFAULT_STEP_TIMEOUT);
-        Did { body: action.map(Body::Action), fails: kind.name == "fail", timeout }
+        Did { body: action.map(Body::Action), fails: kind.name == "fail", timeout, ends_itself }
     }
 
     /// Reads what holds steps of its own.
@@ -231,7 +238,12 @@ impl Parser<'_, '_> {
         match entry.key.value.as_str() {
             "parallel" => {
                 let steps = self.parallel(entry.value.items());
-                Did { body: Some(Body::Parallel(steps.steps)), fails: steps.fails, timeout: None }
+                Did {
+                    body: Some(Body::Parallel(steps.steps)),
+                    fails: steps.fails,
+                    timeout: None,
+                    ends_itself: false,
+                }
             }
             "block" => {
                 let doubtful = self.reader.flag(step, "continue_on_error");
@@ -242,11 +254,16 @@ impl Parser<'_, '_> {
                     None => [entry.value.items(), &[], &[]],
                 };
                 let (block, fails) = self.block(lists, doubtful);
-                Did { body: Some(Body::Block(block)), fails, timeout: None }
+                Did { body: Some(Body::Block(block)), fails, timeout: None, ends_itself: false }
             }
             _ => {
                 let (block, timeout) = self.inlined(&entry.value).unzip();
-                Did { body: block.map(Body::Block), fails: false, timeout: timeout.flatten() }
+                Did {
+                    body: block.map(Body::Block),
+                    fails: false,
+                    timeout: timeout.flatten(),
+                    ends_itself: false,
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use proptest::prelude::{Strategy as _, any, prop, prop_assert, proptest};
 use proptest::sample::Index;
 
 use super::{Body, Facts, Library, compile_text, parse_files};
-use crate::text::render;
+use crate::text::{Diagnostic, render};
 
 const WHOLE: &str = include_str!("../../tests/fixtures/check/ok/whole.yaml");
 
@@ -71,7 +71,49 @@ fn playbooks_inlined_over_and_over_end_at_a_limit() {
     }
     let text = text.replace("steps: [exec: [uptime], exec: [uptime]]", "steps: [exec: [uptime]]");
     let loaded = parse_files(files(&text), &Facts::default());
-    assert!(loaded.diagnostics.iter().any(|problem| problem.code == "too-many-steps"));
+    let too_many = |problem: &&Diagnostic| problem.code == "too-many-steps";
+    // Each from the twelfth level on is refused once, before anything of it is read.
+    assert_eq!(loaded.diagnostics.iter().filter(too_many).count(), 8);
+    assert_eq!(loaded.diagnostics.len(), 8);
+}
+
+#[test]
+fn playbooks_inlined_into_one_another_have_a_depth_limit() {
+    let mut text = "version: 1\nname: p0\nmatchers: [a = b]\nsteps: [exec: [uptime]]\n".to_owned();
+    for level in 1..2_000 {
+        let step = format!("playbook: p{}", level - 1);
+        write!(text, "---\nversion: 1\nname: p{level}\nmatchers: [a = b]\nsteps: [{step}]\n").unwrap();
+    }
+    let loaded = parse_files(files(&text), &Facts::default());
+    assert_eq!(loaded.library.playbooks().len(), 33);
+    assert!(loaded.diagnostics.iter().all(|problem| problem.code == "inlined-too-deep"));
+}
+
+#[test]
+fn a_timeout_beside_a_wait_is_the_waits_own() {
+    let codes = |step: &str| {
+        let text = format!("version: 1\nname: p\nmatchers: [a = b]\nsteps: [{{{step}}}]\n");
+        let loaded = parse_files(files(&text), &Facts::default());
+        loaded.diagnostics.iter().map(|problem| problem.code).collect::<Vec<_>>().join(" ")
+    };
+    for (step, said) in [
+        ("wait: {until: resolved, for: 2m}, timeout: 12m", ""),
+        ("wait: {until: resolved, for: 2m}, timeout: 2m", "wait-timeout"),
+        ("wait: {until: resolved, for: 40m}, timeout: 1h", ""),
+        ("wait: {until: resolved, timeout: 12m}, timeout: 12m", "wait-keys"),
+        ("wait: 5m, timeout: 1h", "wait-keys"),
+        ("wait: {for: 5m}, timeout: 1h", "wait-keys"),
+    ] {
+        assert_eq!(codes(step), said, "{step}");
+    }
+}
+
+#[test]
+fn a_playbook_that_is_no_yaml_is_not_among_the_good_ones() {
+    let text = WHOLE.replacen("when:", "<<:", 1);
+    let loaded = parse_files(files(&text), &Facts::default());
+    assert!(loaded.diagnostics.iter().any(|problem| problem.code == "yaml-merge"));
+    assert!(loaded.library.named("whole").is_none() && loaded.library.named("inner").is_some());
 }
 
 #[test]

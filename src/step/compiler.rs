@@ -23,6 +23,7 @@ pub struct Compiler<'a> {
     pub(super) file: &'a Arc<SourceFile>,
     out: &'a mut Diagnostics,
     pub(super) env: Option<&'a Node>,
+    pub(super) timeout: Option<&'a Node>,
     uses: Vec<Use>,
     step_ids: Vec<Spanned<String>>,
 }
@@ -33,13 +34,20 @@ pub(super) const BELOW: &str = "http://connection";
 impl<'a> Compiler<'a> {
     /// Makes a compiler for a file.
     pub fn new(file: &'a Arc<SourceFile>, out: &'a mut Diagnostics) -> Compiler<'a> {
-        Compiler { file, out, env: None, uses: Vec::new(), step_ids: Vec::new() }
+        Compiler { file, out, env: None, timeout: None, uses: Vec::new(), step_ids: Vec::new() }
     }
 
     /// Gives it what stands under the step's `env:`.
     #[must_use]
     pub fn with_env(mut self, env: Option<&'a Node>) -> Compiler<'a> {
         self.env = env;
+        self
+    }
+
+    /// Gives it what stands under the step's `timeout:`.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Option<&'a Node>) -> Compiler<'a> {
+        self.timeout = timeout;
         self
     }
 

@@ -54,7 +54,7 @@ struct WaitSpec {
     /// Without `until`: how long to wait. With it: how long it must stay so. Default for `resolved`: `2m`, else not at all.
     #[schemars(rename = "for")]
     stays: Option<DurationText>,
-    /// When to give up. Default: `30m`.
+    /// When to give up; the `timeout` of the step, written beside the `wait`, says the same. Default: `30m`.
     timeout: Option<DurationText>,
     /// The longest time between two looks; the first ones come sooner. Default: `30s`.
     every: Option<DurationText>,
@@ -79,7 +79,7 @@ const LEAST_DELAY: Duration = Duration::from_secs(1);
 fn compile(node: &Node, compiler: &mut Compiler<'_>) -> Option<Box<dyn Action>> {
     let Some(until) = node.get("until") else { return compile_pause(node, compiler) };
     let stays = compiler.optional(node, "for", Compiler::duration);
-    let timeout = compiler.optional(node, "timeout", Compiler::duration);
+    let timeout = compile_timeout(node, compiler);
     let every = compiler.optional(node, "every", Compiler::duration);
     let for_resolved = until.as_str() == Some("resolved");
     let default_stays = if for_resolved { DEFAULT_STAYS } else { Duration::ZERO };
@@ -99,7 +99,7 @@ fn compile(node: &Node, compiler: &mut Compiler<'_>) -> Option<Box<dyn Action>> 
             format_duration(plan.stays),
             format_duration(plan.timeout)
         );
-        let span = node.get("timeout").or(node.get("for")).unwrap_or(node).span;
+        let span = node.get("timeout").or(compiler.timeout).or(node.get("for")).unwrap_or(node).span;
         compiler.error("wait-timeout", span, message, Some("make `timeout` longer than `for`"));
         return None;
     }
@@ -124,11 +124,30 @@ fn compile(node: &Node, compiler: &mut Compiler<'_>) -> Option<Box<dyn Action>> 
     Some(Box::new(Condition { until: until?, probe: probe?.action, plan: plan? }))
 }
 
+/// Reads when to give up: a wait's `timeout` may stand in it or beside it, where all steps have theirs.
+#[expect(clippy::option_option, reason = "as `Compiler::optional`: wrong, absent, or there")]
+fn compile_timeout(node: &Node, compiler: &mut Compiler<'_>) -> Option<Option<Duration>> {
+    let Some(beside) = compiler.timeout else {
+        return compiler.optional(node, "timeout", Compiler::duration);
+    };
+    if node.get("timeout").is_some() {
+        let message = "`timeout` is written twice: beside the `wait`, and in it";
+        compiler.error("wait-keys", beside.span, message, Some("leave one of them out"));
+        return None;
+    }
+    compiler.duration("timeout", beside).map(Some)
+}
+
 fn compile_pause(node: &Node, compiler: &mut Compiler<'_>) -> Option<Box<dyn Action>> {
     let unknown = node.entries().iter().find(|entry| entry.key.value != "for");
     if let Some(entry) = unknown {
         let message = format!("`{}` means nothing without `until`", entry.key.value);
         compiler.error("wait-keys", entry.key.span, message, Some("add `until: resolved`, or a condition"));
+        return None;
+    }
+    if let Some(beside) = compiler.timeout {
+        let message = "`timeout` means nothing to a wait for a time";
+        compiler.error("wait-keys", beside.span, message, Some("leave it out: it waits as long as it says"));
         return None;
     }
     let duration = match (node.get("for"), node.as_str()) {

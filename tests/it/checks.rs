@@ -103,6 +103,7 @@ const NOT_IN_PLAYBOOKS: &[(&str, &str)] = &[
     ("yaml-too-large", "a file of more than two million nodes"),
     ("shell-too-long", "a script of more than 120 KiB"),
     ("too-many-steps", "a playbook of more than ten thousand steps"),
+    ("inlined-too-deep", "more than 32 playbooks inlined into one another"),
     ("json-syntax", "JSON comes as YAML here"),
     ("template-nul", "YAML has no NUL"),
     ("name-unknown", "said here as `unknown-name`, `unknown-variable` or `unknown-env`"),
