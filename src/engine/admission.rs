@@ -95,7 +95,7 @@ impl Engine {
         let episodes = self.store.observe(observations(&delivery), delivery.at).await?;
         let (mut offers, asks) = self.judge_all(library, &delivery, &put_off, &episodes);
         let admitted = self.store.admit(asks.asks, self.owner.clone(), self.clock.now()).await?;
-        place(&mut offers, asks.of, admitted, &delivery);
+        offers.extend(answered(asks.of, admitted, &delivery));
         let later = offers.iter().filter_map(|offer| row(offer, delivery.at)).collect::<Vec<_>>();
         if !later.is_empty() {
             self.store.put_later(later).await?;
@@ -113,7 +113,7 @@ impl Engine {
         let episodes = self.store.preview_episodes(observations(&delivery), delivery.at).await?;
         let (mut offers, asks) = self.judge_all(library, &delivery, &put_off, &episodes);
         let admitted = self.store.preview(asks.asks, self.clock.now()).await?;
-        place(&mut offers, asks.of, admitted, &delivery);
+        offers.extend(answered(asks.of, admitted, &delivery));
         Ok(offers)
     }
 
@@ -179,14 +179,9 @@ impl Engine {
                     Verdict::Later(closed) => OfferAnswer::Later(closed),
                     Verdict::Skip(skip) => OfferAnswer::Skip(skip),
                 };
-                offers.push(Offer {
-                    playbook: playbook.clone(),
-                    trigger,
-                    group,
-                    alerts: vec![alert.clone()],
-                    scope: delivery.scope.clone(),
-                    answer,
-                });
+                let judged =
+                    Judged { playbook: playbook.clone(), trigger, group, alerts: vec![alert.clone()] };
+                offers.push(judged.answered(answer, delivery));
             }
         }
         let mut asks = Asks::default();
@@ -203,22 +198,17 @@ impl Engine {
             let alerts: Vec<Alert> =
                 members.iter().filter_map(|(n, _)| delivery.alerts.get(*n).cloned()).collect();
             let episodes = members.into_iter().map(|(_, key)| key).collect();
-            let answer = match self.ask(playbook, trigger, &group, &alerts, episodes, delivery) {
+            let ask = self.ask(playbook, trigger, &group, &alerts, episodes, delivery);
+            let judged = Judged { playbook: playbook.clone(), trigger, group, alerts };
+            match ask {
                 Ok(ask) => {
-                    asks.of.push((offers.len(), ask.key.as_ref().map(|k| k.key.clone())));
+                    asks.of.push((judged, ask.key.as_ref().map(|k| k.key.clone())));
                     asks.asks.push(ask);
-                    OfferAnswer::Skip(Skip::When)
                 }
-                Err(error) => OfferAnswer::Skip(Skip::WhenFailed { error }),
-            };
-            offers.push(Offer {
-                playbook: playbook.clone(),
-                trigger,
-                group,
-                alerts,
-                scope: delivery.scope.clone(),
-                answer,
-            });
+                Err(error) => {
+                    offers.push(judged.answered(OfferAnswer::Skip(Skip::WhenFailed { error }), delivery));
+                }
+            }
         }
         (offers, asks)
     }
@@ -290,11 +280,26 @@ impl Engine {
     }
 }
 
-/// Asks, and the offers that they belong to.
+/// What the store is asked, and what each question is about, with its concurrency key.
 #[derive(Default)]
 struct Asks {
     asks: Vec<Ask>,
-    of: Vec<(usize, Option<String>)>,
+    of: Vec<(Judged, Option<String>)>,
+}
+
+/// An [`Offer`] that has no answer yet.
+struct Judged {
+    playbook: Arc<Playbook>,
+    trigger: TriggerStatus,
+    group: Group,
+    alerts: Vec<Alert>,
+}
+
+impl Judged {
+    fn answered(self, answer: OfferAnswer, delivery: &Delivery) -> Offer {
+        let Judged { playbook, trigger, group, alerts } = self;
+        Offer { playbook, trigger, group, alerts, scope: delivery.scope.clone(), answer }
+    }
 }
 
 fn observations(delivery: &Delivery) -> Vec<Observation> {
@@ -308,16 +313,10 @@ fn observations(delivery: &Delivery) -> Vec<Observation> {
     delivery.alerts.iter().map(observe).collect()
 }
 
-/// Puts the store's answers where the judgement left a place for them.
-fn place(
-    offers: &mut [Offer],
-    of: Vec<(usize, Option<String>)>,
-    admitted: Vec<Admitted>,
-    delivery: &Delivery,
-) {
-    for ((n, key), admitted) in of.into_iter().zip(admitted) {
-        let Some(offer) = offers.get_mut(n) else { continue };
-        offer.answer = match admitted {
+/// Makes offers of what the store was asked and answered.
+fn answered(of: Vec<(Judged, Option<String>)>, admitted: Vec<Admitted>, delivery: &Delivery) -> Vec<Offer> {
+    let answers = of.into_iter().zip(admitted).map(|((judged, key), admitted)| {
+        let answer = match admitted {
             Admitted::Claimed { run } => OfferAnswer::Skip(Skip::Claimed { run }),
             Admitted::Later(closed) => OfferAnswer::Later(closed),
             Admitted::Started { lease, granted, events, header, .. } => {
@@ -332,7 +331,9 @@ fn place(
                 }))
             }
         };
-    }
+        judged.answered(answer, delivery)
+    });
+    answers.collect()
 }
 
 /// Returns whether a verdict may change as soon as another run of this process ends.

@@ -94,8 +94,8 @@ pub fn effect_details(effect: &Effect) -> Vec<String> {
     lines.iter().map(|line| shown(line)).collect()
 }
 
-/// Makes a line fit to be printed, with what is left out counted.
-fn shown(line: &str) -> String {
+/// Makes a line fit to be printed: escaped for a terminal, with what is left out counted.
+pub fn shown(line: &str) -> String {
     match line.char_indices().nth(LONGEST) {
         Some((at, _)) => {
             let (head, rest) = line.split_at(at);

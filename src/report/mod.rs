@@ -6,7 +6,7 @@ mod record;
 mod shapes;
 mod story;
 
-pub use effect::{effect_details, effect_line, hold_line};
+pub use effect::{effect_details, effect_line, hold_line, shown};
 pub use lines::{event_line, said_line, short_id};
 pub use record::{
     GoOnRecord, LaterRecord, OUTPUT_VERSION, PlanRecord, RunRecord, RunReport, SkipRecord, StepRecord,

@@ -279,7 +279,7 @@ pub fn step_records(parts: &[PlannedPart]) -> Vec<StepRecord> {
                 part,
                 path: planned.path.clone(),
                 does: "glue",
-                summary: planned.summary.clone(),
+                summary: super::shown(&planned.summary),
                 when: planned.when.clone(),
                 effect: Value::Null,
                 output: Value::Null,
@@ -299,7 +299,7 @@ pub fn step_records(parts: &[PlannedPart]) -> Vec<StepRecord> {
                 PlannedMove::Glue => {}
                 PlannedMove::Did { outcome, output } => {
                     record.does = "did";
-                    record.summary = format!("{}: {}", planned.summary, outcome.status());
+                    record.summary = format!("{}: {}", record.summary, outcome.status());
                     record.output = output.clone();
                 }
                 PlannedMove::Group(kind) => record.does = kind,

@@ -42,7 +42,10 @@ pub enum Skip {
         is: &'static str,
     },
     /// `when` is false.
-    When,
+    When {
+        /// The expression, as written.
+        expression: String,
+    },
     /// `when` could not be worked out: counts as a problem (exit 1).
     WhenFailed {
         /// Why.
@@ -67,7 +70,7 @@ impl Skip {
             Skip::NotMatched { .. } => "not_matched",
             Skip::OwnAlert => "own_alert",
             Skip::Status { .. } => "status",
-            Skip::When => "when_false",
+            Skip::When { .. } => "when_false",
             Skip::WhenFailed { .. } => "when_failed",
             Skip::Claimed { .. } => "claimed",
             Skip::Missing { .. } => "missing",
@@ -81,12 +84,21 @@ impl fmt::Display for Skip {
             Skip::NotMatched { matcher, value: Some(value) } => {
                 write!(f, "{matcher} does not hold: it is {value:?}")
             }
-            Skip::NotMatched { matcher, value: None } => write!(f, "{matcher} does not hold: no such label"),
-            Skip::OwnAlert => f.write_str("it is amflow's own alert (label amflow_state)"),
-            Skip::Status { is } => write!(f, "the alert is {is}, the playbook runs for the other state"),
-            Skip::When => f.write_str("`when` is false"),
+            Skip::NotMatched { matcher, value: None } => {
+                write!(f, "{matcher} does not hold: the alert has no such label")
+            }
+            Skip::OwnAlert => f.write_str(
+                "amflow posted this alert itself (label amflow_state), and never works on its own",
+            ),
+            Skip::Status { is } => {
+                let wants = if *is == TriggerStatus::Firing.as_str() { "resolved" } else { "firing" };
+                write!(f, "the alert is {is}, and the playbook runs when it is {wants} (`status: {wants}`)")
+            }
+            Skip::When { expression } => write!(f, "`when` is false: {expression}"),
             Skip::WhenFailed { error } => write!(f, "`when` could not be worked out: {error}"),
-            Skip::Claimed { run } => write!(f, "already claimed by run {run}"),
+            Skip::Claimed { run } => {
+                write!(f, "run {run} has taken this alert already: one run for each time that it fires")
+            }
             Skip::Missing { what } => f.write_str(what),
         }
     }
@@ -119,7 +131,10 @@ pub fn judge(playbook: &Playbook, alert: &Alert, seen: Seen<'_>, now: Timestamp)
             .with("env", minijinja::Value::from(Serde(json!(seen.env))));
         match when.is_true(&scope) {
             Ok(true) => {}
-            Ok(false) => return Verdict::Skip(Skip::When),
+            Ok(false) => {
+                let expression = when.source().trim().to_owned();
+                return Verdict::Skip(Skip::When { expression });
+            }
             Err(error) => return Verdict::Skip(Skip::WhenFailed { error: error.to_string() }),
         }
     }
@@ -149,8 +164,11 @@ fn too_young(playbook: &Playbook, starts_at: Timestamp, now: Timestamp) -> Optio
     let until = starts_at.checked_add(wanted).ok().filter(|until| *until > now)?;
     let age = std::time::Duration::try_from(now.duration_since(starts_at)).unwrap_or_default();
     let age = std::time::Duration::from_secs(age.as_secs());
-    let detail =
-        format!("has been firing for {}, `for` is {}", format_duration(age), format_duration(wanted));
+    let detail = format!(
+        "firing for {}, and the playbook waits for {} (`for`)",
+        format_duration(age),
+        format_duration(wanted)
+    );
     Some(Closed { reason: LaterReason::TooYoung, until: Some(until), detail })
 }
 
@@ -158,13 +176,13 @@ fn muted(playbook: &Playbook, alert: &Alert) -> Option<Closed> {
     let closed = |detail: String| Some(Closed { reason: LaterReason::Muted, until: None, detail });
     if !playbook.trigger.include_silenced && !alert.silenced_by.is_empty() {
         return closed(format!(
-            "silenced by {}; `include: [silenced]` would run it",
+            "silenced by {}; the playbook leaves silenced alerts alone (`include: [silenced]` would not)",
             alert.silenced_by.join(", ")
         ));
     }
     if !playbook.trigger.include_inhibited && !alert.inhibited_by.is_empty() {
         return closed(format!(
-            "inhibited by {}; `include: [inhibited]` would run it",
+            "inhibited by {}; the playbook leaves inhibited alerts alone (`include: [inhibited]` would not)",
             alert.inhibited_by.join(", ")
         ));
     }
@@ -175,7 +193,10 @@ fn outside_intervals(playbook: &Playbook, now: Timestamp) -> Option<Closed> {
     let trigger = &playbook.trigger;
     let closed = |detail: String| Some(Closed { reason: LaterReason::OutsideInterval, until: None, detail });
     if let Some(interval) = trigger.mute_time_intervals.iter().find(|i| i.contains(now)) {
-        return closed(format!("inside the mute time interval `{}`", interval.name()));
+        return closed(format!(
+            "it is now in `{}`, when the playbook rests (`mute_time_intervals`)",
+            interval.name()
+        ));
     }
     if trigger.active_time_intervals.is_empty()
         || trigger.active_time_intervals.iter().any(|i| i.contains(now))
@@ -183,7 +204,10 @@ fn outside_intervals(playbook: &Playbook, now: Timestamp) -> Option<Closed> {
         return None;
     }
     let names: Vec<_> = trigger.active_time_intervals.iter().map(|i| i.name()).collect();
-    closed(format!("outside the active time intervals `{}`", names.join("`, `")))
+    closed(format!(
+        "the playbook works only in `{}`, which it is not now (`active_time_intervals`)",
+        names.join("`, `")
+    ))
 }
 
 /// What a run of a playbook works on: a group of alerts, or one.

@@ -66,14 +66,14 @@ mod tests {
         assert_eq!(
             told,
             [
-                r#"0 p0 b="2" does not hold: no such label"#,
-                r#"0 p2 c="3" does not hold: no such label"#,
+                r#"0 p0 b="2" does not hold: the alert has no such label"#,
+                r#"0 p2 c="3" does not hold: the alert has no such label"#,
                 r#"1 p0 a="1" does not hold: it is "9""#,
                 r#"1 p1 a="1" does not hold: it is "9""#,
-                r#"1 p2 c="3" does not hold: no such label"#,
+                r#"1 p2 c="3" does not hold: the alert has no such label"#,
                 r#"1 p3 a=~"1|8" does not hold: it is "9""#,
-                "2 p0 it is amflow's own alert (label amflow_state)",
-                "2 p2 it is amflow's own alert (label amflow_state)",
+                "2 p0 amflow posted this alert itself (label amflow_state), and never works on its own",
+                "2 p2 amflow posted this alert itself (label amflow_state), and never works on its own",
             ]
         );
     }

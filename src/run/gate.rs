@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::limits::gate_keys;
 use crate::model::format_duration;
 use crate::text::plural;
 
@@ -254,29 +255,30 @@ fn check(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), Closed>
                     LaterReason::Breaker,
                     None,
                     format!(
-                        "breaker open after {}: `amflow breakers reset {playbook}`",
+                        "the breaker is open after {}: mend the cause, then `amflow breakers reset {playbook}`",
                         state.failures_in_words()
                     ),
                 );
             }
             match &state.trickling {
-                Some(run) if state.trickle => closed(
-                    LaterReason::Trickle,
-                    None,
-                    format!("starts trickle: waits for the end of run {run}"),
-                ),
+                Some(run) if state.trickle => closed(LaterReason::Trickle, None, one_by_one("reset", run)),
                 _ => Ok(()),
             }
         }
         GateRule::Cooldown { .. } if !state.holders.is_empty() => {
             let run = state.holders.keys().next().map_or("", String::as_str);
-            closed(LaterReason::Cooldown, None, format!("cooldown: run {run} works on this target"))
+            closed(LaterReason::Cooldown, None, format!("run {run} is working on this target"))
         }
         GateRule::Cooldown { every } => match state.ended_at.and_then(|t| t.checked_add(*every).ok()) {
             Some(until) if until > now => closed(
                 LaterReason::Cooldown,
                 Some(until),
-                format!("cooldown: the last run of this target ended {} ago", ago(state.ended_at, now)),
+                format!(
+                    "the last run of this target ended {} ago, and the cooldown is {}: {} to go",
+                    ago(state.ended_at, now),
+                    format_duration(*every),
+                    in_words(now, until)
+                ),
             ),
             _ => Ok(()),
         },
@@ -287,13 +289,20 @@ fn check(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), Closed>
             }
             let first = alive.len() - *count as usize;
             let until = alive.get(first).and_then(|t| t.checked_add(*window).ok());
+            let limit = if ask.key == gate_keys::STARTS {
+                "the limit over all playbooks (`limits.starts` of the configuration)"
+            } else {
+                "the playbook's `rate`"
+            };
+            let next = until.map_or_else(String::new, |until| format!(": {} to go", in_words(now, until)));
             closed(
                 LaterReason::Rate,
                 until,
                 format!(
-                    "rate: {} in the last {}, limit {count}",
+                    "{} in the last {}, and {limit} is {count} in {}{next}",
                     plural(alive.len(), "start"),
-                    format_duration(*window)
+                    format_duration(*window),
+                    format_duration(*window),
                 ),
             )
         }
@@ -301,12 +310,16 @@ fn check(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), Closed>
             if state.holders.contains_key(holder) || state.holders.len() < *max as usize {
                 return Ok(());
             }
-            let reason =
-                if ask.key.starts_with("targets:") { LaterReason::Targets } else { LaterReason::Running };
+            let (reason, thing, limit) = if ask.key == gate_keys::RUNNING {
+                (LaterReason::Running, "run", "over all playbooks (`limits.running` of the configuration)")
+            } else {
+                (LaterReason::Targets, "target", "for this playbook (`targets`)")
+            };
+            let busy = plural(state.holders.len(), thing);
             closed(
                 reason,
                 None,
-                format!("{}: {} at the same time, limit {max}", reason.as_str(), state.holders.len()),
+                format!("{busy} in work, and at most {max} {limit}: starts when one is done"),
             )
         }
     }
@@ -315,13 +328,12 @@ fn check(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), Closed>
 fn check_pause(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), Closed> {
     let Some(paused) = state.pause_in_force(now) else {
         return match &state.trickling {
-            Some(run) if state.trickle => {
-                closed(LaterReason::Trickle, None, format!("starts trickle: waits for the end of run {run}"))
-            }
+            Some(run) if state.trickle => closed(LaterReason::Trickle, None, one_by_one("pause", run)),
             _ => Ok(()),
         };
     };
-    let what = if ask.key.ends_with(":*") { "everything is paused" } else { "paused" };
+    let what =
+        if ask.key == gate_keys::PAUSE_ALL { "everything is paused" } else { "this playbook is paused" };
     let mut detail = what.to_owned();
     if !paused.by.is_empty() {
         detail = format!("{detail} by {}", paused.by);
@@ -329,11 +341,30 @@ fn check_pause(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), C
     if !paused.reason.is_empty() {
         detail = format!("{detail}: {}", paused.reason);
     }
+    detail = match paused.until {
+        Some(until) => format!("{detail} ({} to go)", in_words(now, until)),
+        None => match ask.key.strip_prefix(gate_keys::pause("").as_str()) {
+            Some(playbook) if playbook != "*" => {
+                format!("{detail} (until `amflow unpause --playbook {playbook}`)")
+            }
+            _ => format!("{detail} (until `amflow unpause`)"),
+        },
+    };
     closed(LaterReason::Paused, paused.until, detail)
 }
 
 fn ago(then: Option<Timestamp>, now: Timestamp) -> String {
-    let seconds = then.map_or(0, |t| now.duration_since(t).as_secs().max(0));
+    then.map_or_else(|| "0s".to_owned(), |then| in_words(then, now))
+}
+
+/// Says why a run waits for another one after a person opened the way again.
+fn one_by_one(after: &str, run: &str) -> String {
+    format!("after a {after} runs start one by one: waits for the end of run {run}")
+}
+
+/// Says how long it is from one moment to another, as far as it matters to people.
+fn in_words(from: Timestamp, to: Timestamp) -> String {
+    let seconds = to.duration_since(from).as_secs().max(0);
     match seconds {
         0..120 => format!("{seconds}s"),
         120..7_200 => format!("{}m", seconds / 60),

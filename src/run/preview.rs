@@ -22,7 +22,7 @@ pub struct Planned {
     pub name: String,
     /// How deep it stands in blocks, from 0.
     pub depth: usize,
-    /// What its kind says of it, from the author's text.
+    /// What its kind says of it: from the author's text, or filled in where all of it is known.
     pub summary: String,
     /// Its `when`, which may still skip it, as written.
     pub when: Option<String>,
@@ -158,8 +158,11 @@ impl Machine {
         out.certain &= when.is_some();
         match &step.body {
             Body::Action(action) => {
-                let does = self.preview_action(action.as_ref(), path, cx, out);
+                let (does, summary) = self.preview_action(action.as_ref(), path, cx, out);
                 self.push(step, path, depth, does, out);
+                if let (Some(summary), Some(planned)) = (summary, out.out.last_mut()) {
+                    planned.summary = summary;
+                }
             }
             Body::Block(block) => {
                 self.push(step, path, depth, PlannedMove::Group("block"), out);
@@ -196,28 +199,29 @@ impl Machine {
         });
     }
 
+    /// Returns what a step would do and, where it is known to the last word, what it says.
     fn preview_action(
         &mut self,
         action: &dyn Action,
         path: &str,
         cx: &Walk,
         out: &Preview<'_>,
-    ) -> PlannedMove {
+    ) -> (PlannedMove, Option<String>) {
         let reply = out.replies.get(path);
         let first = match self.preview_move(action, path, cx, &Memo::Null, None) {
             Ok(first) => first,
-            Err(does) => return does,
+            Err(does) => return (does, None),
         };
         let (wanted, heard) = match (first, reply) {
             (Move::Do { memo, .. }, Some(reply)) => {
                 match self.preview_move(action, path, cx, &memo, Some(reply)) {
                     Ok(next) => (next, true),
-                    Err(does) => return does,
+                    Err(does) => return (does, None),
                 }
             }
             (first, _) => (first, false),
         };
-        match wanted {
+        let does = match wanted {
             // After a reply it would ask again, a little later.
             Move::Do { .. } if heard => PlannedMove::Wait,
             Move::Do { effect: Effect::Sighting(_), .. } | Move::Park { .. } => PlannedMove::Wait,
@@ -225,6 +229,7 @@ impl Machine {
             Move::Hold { hold, .. } => PlannedMove::Hold(Box::new(hold)),
             Move::Release { .. } => PlannedMove::Glue,
             Move::Done { outcome, output } => {
+                let summary = action.summary_of(&outcome, &output);
                 let does = match &outcome {
                     _ if heard => PlannedMove::Did { outcome: outcome.clone(), output: output.clone() },
                     Outcome::Failed { message, reason, .. } if *reason != FailureReason::Fail => {
@@ -235,9 +240,10 @@ impl Machine {
                 if out.certain {
                     self.suppose(path, outcome, output);
                 }
-                does
+                return (does, Some(summary));
             }
-        }
+        };
+        (does, None)
     }
 
     fn preview_move(

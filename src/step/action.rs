@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::effect::Reply;
-use super::outcome::{FailureReason, Memo, Move};
+use super::outcome::{FailureReason, Memo, Move, Outcome};
 use crate::template::{RenderError, Scope};
 
 /// What a compiled step does. It does nothing: it says what it wants next.
@@ -34,6 +35,11 @@ pub trait Action: fmt::Debug + Send + Sync {
 
     /// Returns one line for people about what it will do, from the author's text alone.
     fn summary(&self) -> String;
+
+    /// Returns the same line once everything in it is known: `ended` is what the step ends with.
+    fn summary_of(&self, _ended: &Outcome, _output: &Value) -> String {
+        self.summary()
+    }
 
     /// Tells what of the configuration it needs.
     fn needs(&self, needs: &mut Needs);

@@ -1,7 +1,7 @@
 //! `fail`: ends the list of steps as failed, with a message.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::action::{Action, ActionContext, Needs, StepError};
 use super::compiler::Compiler;
@@ -63,6 +63,13 @@ impl Action for Fail {
 
     fn summary(&self) -> String {
         format!("fail: {}", self.message.source())
+    }
+
+    fn summary_of(&self, ended: &Outcome, _: &Value) -> String {
+        match ended {
+            Outcome::Failed { message, .. } => format!("fail: {message}"),
+            _ => self.summary(),
+        }
     }
 
     fn needs(&self, _: &mut Needs) {}

@@ -1,7 +1,7 @@
 //! `log`: writes a line into the run's journal and to whoever watches.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::action::{Action, ActionContext, Needs, StepError};
 use super::compiler::Compiler;
@@ -107,6 +107,12 @@ impl Action for Log {
 
     fn summary(&self) -> String {
         format!("log: {}", self.message.source())
+    }
+
+    fn summary_of(&self, _: &Outcome, output: &Value) -> String {
+        let line = output.get("line").and_then(Value::as_str);
+        let mark = if self.level == Level::Info { String::new() } else { format!("{}: ", self.level.word()) };
+        line.map_or_else(|| self.summary(), |line| format!("log: {mark}{line}"))
     }
 
     fn needs(&self, _: &mut Needs) {}

@@ -134,7 +134,9 @@ impl Desk {
         Closed {
             reason: LaterReason::Busy,
             until: None,
-            detail: format!("busy: run {holder} holds the concurrency key `{key}`"),
+            detail: format!(
+                "run {holder} holds the concurrency key `{key}`, and `when_busy` is `skip`: starts when it is free"
+            ),
         }
     }
 }

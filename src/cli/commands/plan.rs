@@ -12,7 +12,7 @@ use crate::cli::ui::Tone;
 use crate::cli::workbench::{self, Workbench};
 use crate::engine::{Engine, Offer, OfferAnswer, RunSummary, StartedRun};
 use crate::playbook::{Playbook, Recheck};
-use crate::report::{GoOnRecord, LaterRecord, SkipRecord, effect_details, plan_record, step_records};
+use crate::report::{GoOnRecord, LaterRecord, SkipRecord, effect_details, plan_record, shown, step_records};
 use crate::run::{Closed, Planned, PlannedMove, PlannedPart, Skip, Unmatched, unmatched};
 use crate::store::Access;
 use crate::text::{escape_for_terminal, plural};
@@ -111,14 +111,10 @@ pub(super) fn run(args: &PlanArgs, context: &Context) -> Result<Exit, CliError> 
         .iter()
         .any(|o| matches!(&o.answer, OfferAnswer::Skip(Skip::WhenFailed { .. } | Skip::Missing { .. })));
     let exit = if failed { Exit::Failed } else { Exit::Done }.worst(reading.exit());
-    Ok(match bench.engine.stopped_by().as_deref() {
-        Some("SIGTERM") => Exit::Terminated,
-        Some(_) => Exit::Interrupted,
-        None => exit,
-    })
+    Ok(bench.stopped().unwrap_or(exit))
 }
 
-/// Does what changes nothing, so that more is known; SIGINT and SIGTERM end it.
+/// Does what changes nothing, so that more is known; a signal ends it.
 fn look_ahead(
     context: &Context,
     bench: &mut Workbench,
@@ -253,11 +249,11 @@ fn sync_lines(context: &Context, playbook: &Playbook) {
 fn planned_line(context: &Context, step: &Planned) {
     let ui = &context.ui;
     let indent = "  ".repeat(step.depth + 2);
-    let summary = escape_for_terminal(&step.summary);
+    let summary = shown(&step.summary);
     let says = match &step.does {
         PlannedMove::Effect(effect) => crate::report::effect_line(effect),
         PlannedMove::Hold(hold) => crate::report::hold_line(hold),
-        PlannedMove::Wait | PlannedMove::Glue => summary.into_owned(),
+        PlannedMove::Wait | PlannedMove::Glue => summary,
         PlannedMove::Did { outcome, .. } => {
             let tone = if outcome.is_good() { Tone::Good } else { Tone::Bad };
             let reason = escape_for_terminal(&outcome.reason()).into_owned();

@@ -67,7 +67,10 @@ fn a_breaker_opens_after_failures_in_a_row_and_trickles_after_its_reset() {
     let failed = Change::Failed { run: "c".into(), breaker: Some(2) };
     settle(states.get_mut("breaker:p").unwrap(), &failed, at(3));
     let no = decide(&mut states, &asks, "d", at(3)).unwrap_err();
-    assert_eq!(no.detail, "breaker open after 1 failed run: `amflow breakers reset p`");
+    assert_eq!(
+        no.detail,
+        "the breaker is open after 1 failed run: mend the cause, then `amflow breakers reset p`"
+    );
     settle(states.get_mut("breaker:p").unwrap(), &Change::Reset, at(4));
     decide(&mut states, &asks, "c", at(4)).unwrap();
     settle(states.get_mut("breaker:p").unwrap(), &Change::Succeeded { run: "c".into() }, at(4));
@@ -93,7 +96,7 @@ fn one_closed_gate_leaves_every_gate_as_it_was() {
         GateAsk { key: "pause:*".into(), rule: GateRule::Pause },
     ];
     let no = decide(&mut states, &asks, "a", at(10)).unwrap_err();
-    assert_eq!(no.detail, "everything is paused by ann: maintenance");
+    assert_eq!(no.detail, "everything is paused by ann: maintenance (40s to go)");
     assert_eq!(no.until, Some(at(50)));
     assert!(
         decide(&mut states, &asks, "a", at(50)).is_ok(),

@@ -21,7 +21,7 @@ fn a_breaker_opens_after_failures_in_a_row_and_is_reset_by_hand() {
     assert_eq!(lab.lines("tried").len(), 2);
     let listed = lab.run("breakers list").code(0);
     listed.prints("fails").prints("open");
-    lab.run("plan --poll --explain").code(0).prints("breaker open after 2 failed runs in a row");
+    lab.run("plan --poll --explain").code(0).prints("the breaker is open after 2 failed runs in a row");
     lab.run("run --poll").code(0).says("nothing to run");
     assert_eq!(lab.lines("tried").len(), 2);
 
@@ -49,8 +49,13 @@ fn a_breaker_that_was_reset_opens_again_at_the_first_failure_only_by_its_count()
 #[test]
 fn reasons_for_later_are_told_with_their_figures() {
     for (limits, steps, reason, explained) in [
-        ("{cooldown: 1h, rate: none, targets: none}", "", "cooldown", "cooldown"),
-        ("{cooldown: none, rate: 1 in 1h, targets: none}", "", "rate", "1 start in the last 1h, limit 1"),
+        ("{cooldown: 1h, rate: none, targets: none}", "", "cooldown", "and the cooldown is 1h"),
+        (
+            "{cooldown: none, rate: 1 in 1h, targets: none}",
+            "",
+            "rate",
+            "1 start in the last 1h, and the playbook's `rate` is 1 in 1h",
+        ),
     ] {
         let lab = Lab::new();
         lab.playbook(
