@@ -21,7 +21,7 @@ pub enum Exit {
     Waiting,
     /// Stopped by SIGINT.
     Interrupted,
-    /// Stopped by SIGTERM.
+    /// Stopped by SIGTERM or SIGHUP.
     Terminated,
 }
 

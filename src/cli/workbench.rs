@@ -17,7 +17,7 @@ use crate::config::Settings;
 use crate::engine::{
     Clock, Delivery, Engine, Parts, RunFilter, RunSummary, Stop, Stopper, Store, StoreError,
 };
-use crate::perform::{Connection, Live, LiveOptions, SystemClock, is_alive, owner};
+use crate::perform::{Connection, Live, LiveOptions, SystemClock, ignores_hangup, is_alive, owner};
 use crate::playbook::compile_text;
 use crate::run::RunStatus;
 use crate::store::{Access, Opening, open};
@@ -129,10 +129,12 @@ impl Workbench {
         Ok(())
     }
 
-    /// Does some work while showing what it tells; SIGINT and SIGTERM stop it, gently the first time.
+    /// Does some work while showing what it tells; SIGINT, SIGTERM and SIGHUP stop it, gently
+    /// the first time. A SIGHUP that is ignored (`nohup`) stays ignored.
     pub(super) async fn attend<T>(&mut self, work: impl Future<Output = T>, show: &mut Show<'_>) -> T {
         let mut interrupt = signal(SignalKind::interrupt()).ok();
         let mut terminate = signal(SignalKind::terminate()).ok();
+        let mut hangup = (!ignores_hangup()).then(|| signal(SignalKind::hangup()).ok()).flatten();
         tokio::pin!(work);
         let done = loop {
             tokio::select! {
@@ -140,6 +142,7 @@ impl Workbench {
                 Some(news) = self.news.recv() => show.see(news),
                 () = next(&mut interrupt) => self.stop("SIGINT", show),
                 () = next(&mut terminate) => self.stop("SIGTERM", show),
+                () = next(&mut hangup) => self.stop("SIGHUP", show),
             }
         };
         while let Ok(news) = self.news.try_recv() {
@@ -153,6 +156,14 @@ impl Workbench {
         let says = if again { "stopping at once" } else { "ending what runs; once more stops at once" };
         show.see(News::Notice(format!("{by}: {says}")));
         self.stopper.ask(by);
+    }
+
+    /// Returns the exit code of having been stopped, if that happened.
+    pub(super) fn stopped(&self) -> Option<Exit> {
+        Some(match self.engine.stopped_by()?.as_str() {
+            "SIGTERM" | "SIGHUP" => Exit::Terminated,
+            _ => Exit::Interrupted,
+        })
     }
 
     /// Returns the runs that a poll would go on with.

@@ -43,6 +43,14 @@ impl ProcessStat {
     }
 }
 
+/// Returns whether this process was started to ignore SIGHUP, as `nohup` does. False where there is no /proc.
+pub fn ignores_hangup() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // A mask in hexadecimal: its lowest bit is signal 1.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
 /// Returns the ids of all processes that can be seen.
 pub(super) fn process_ids() -> impl Iterator<Item = u32> {
     fs::read_dir("/proc")

@@ -102,6 +102,17 @@ enum RunLine {
     Skip(SkipRecord),
 }
 
+/// A line of `runs retry -o ndjson`, an entry of `runs retry -o json`.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum RetryLine {
+    /// How the new run ended.
+    Run(RunRecord),
+    /// Why none was started.
+    Later(LaterRecord),
+}
+
 /// A line of `plan -o ndjson`, an entry of `plan -o json`.
 #[derive(JsonSchema)]
 #[serde(untagged)]
@@ -131,7 +142,7 @@ pub fn output_schema() -> Value {
         ("runs show", of(one::<RunStory>, Some(one::<Stamped>))),
         ("runs resume", of(list::<RunRecord>, Some(one::<RunRecord>))),
         ("runs cancel", of(list::<RunRecord>, Some(one::<RunRecord>))),
-        ("runs retry", of(list::<RunRecord>, Some(one::<RunRecord>))),
+        ("runs retry", of(list::<RetryLine>, Some(one::<RetryLine>))),
         ("breakers list", of(list::<BreakerRecord>, Some(one::<BreakerRecord>))),
         ("alerts", of(list::<Alert>, Some(one::<Alert>))),
         ("validate", of(one::<JsonReport>, None)),

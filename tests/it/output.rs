@@ -131,6 +131,13 @@ fn everything_printed_for_programs_is_as_the_schema_says() {
         lab.run("breakers reset steps").code(0);
         lab.run(&format!("runs retry {id} -o {format}")).code(1)
     });
+    // It was done again as often as it may be: the reason is data too.
+    let rare = lab.runs().into_iter().find(|run| run["playbook"] == "rare").unwrap();
+    let id = rare["run"].as_str().unwrap();
+    checked.both("runs-retry", |format| {
+        let put_off = lab.run(&format!("runs retry {id} -o {format}")).code(1);
+        put_off.says("is not done again now").prints("\"later\"")
+    });
     lab.playbook("waits", WAITS);
     for format in ["json", "ndjson"] {
         lab.pipe("run --no-wait", piped(&[alert("W", if format == "json" { 1 } else { 2 })])).code(4);

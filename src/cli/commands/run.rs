@@ -76,7 +76,7 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
     let worked = context.block_on(work(&mut bench, &reading, &mut show))?;
     let (offers, ends) = worked.or_end(Exit::Unable)?;
     report(context, args.output.output, &reading, &offers, &ends);
-    Ok(exit(&offers, &ends, bench.engine.stopped_by()).worst(reading.exit()))
+    Ok(exit(&offers, &ends, bench.stopped()).worst(reading.exit()))
 }
 
 /// Goes on with what a killed process left although no Alertmanager answers: its commands must not run on.
@@ -156,7 +156,7 @@ fn report(context: &Context, format: Format, reading: &Reading, offers: &[Offer]
                     context.ui.err_paint(Tone::Doubtful, "later"),
                     record.playbook,
                     crate::text::escape_for_terminal(&record.target),
-                    record.detail
+                    crate::text::escape_for_terminal(&record.detail)
                 ));
             }
         }
@@ -207,7 +207,7 @@ pub(super) fn summary(reading: &Reading, offers: &[Offer], ends: &[RunEnd]) -> S
 }
 
 /// Returns the exit code of what happened.
-pub(super) fn exit(offers: &[Offer], ends: &[RunEnd], stopped_by: Option<String>) -> Exit {
+pub(super) fn exit(offers: &[Offer], ends: &[RunEnd], stopped: Option<Exit>) -> Exit {
     let mut exit = Exit::Done;
     for end in ends {
         exit = exit.worst(match &end.kind {
@@ -223,9 +223,5 @@ pub(super) fn exit(offers: &[Offer], ends: &[RunEnd], stopped_by: Option<String>
             exit = exit.worst(Exit::Failed);
         }
     }
-    match stopped_by.as_deref() {
-        Some("SIGTERM") => exit.worst(Exit::Terminated),
-        Some(_) => exit.worst(Exit::Interrupted),
-        None => exit,
-    }
+    stopped.map_or(exit, |stopped| exit.worst(stopped))
 }

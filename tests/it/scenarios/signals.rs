@@ -1,5 +1,6 @@
-//! SIGINT and SIGTERM: the running command is ended with all its children, `finally` runs, and the store says so.
+//! SIGINT, SIGTERM and SIGHUP: the running command is ended with all its children, `finally` runs, and the store says so.
 
+use std::process::Stdio;
 use std::time::Instant;
 
 use serde_json::json;
@@ -34,7 +35,7 @@ fn lives(pid: &str) -> bool {
 
 #[test]
 fn the_first_signal_ends_the_command_with_its_children_and_finally_still_runs() {
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 143)] {
         let lab = lab(OBEDIENT, "echo tidy >> after");
         let child = lab.start("run --poll -o json");
         lab.await_file("began");
@@ -51,6 +52,22 @@ fn the_first_signal_ends_the_command_with_its_children_and_finally_still_runs() 
         // Cancelled is ended: the next poll does not begin it again.
         lab.run("run --poll").code(0).says("nothing to run");
     }
+}
+
+#[test]
+fn under_nohup_a_closed_terminal_stops_nothing() {
+    let lab =
+        lab("      touch began\n      while [ ! -e enough ]; do sleep 0.05; done", "echo tidy >> after");
+    lab.write("playbooks/long.yaml", &lab.read("playbooks/long.yaml").replacen("echo no", "echo next", 1));
+    let program = lab.amflow("run --poll");
+    let mut command = lab.command("nohup");
+    command.arg(program.get_program()).args(program.get_args());
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    lab.await_file("began");
+    send("HUP", child.id());
+    lab.write("enough", "");
+    outcome(child).code(0).says("1 run, 1 succeeded");
+    assert_eq!(lab.lines("after"), ["next", "tidy"]);
 }
 
 #[test]

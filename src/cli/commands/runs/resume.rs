@@ -11,7 +11,7 @@ use crate::cli::show::Show;
 use crate::cli::workbench::{self, Workbench};
 use crate::engine::{RunEnd, StoreError, Take};
 use crate::playbook::Library;
-use crate::report::{LaterRecord, run_record};
+use crate::report::{LaterRecord, run_record, short_id};
 use crate::store::Access;
 use crate::text::plural;
 
@@ -112,7 +112,7 @@ pub(in crate::cli::commands) fn go_on(
     let ends = context.block_on(bench.attend(doing, &mut show))?.or_end(Exit::Unable)?;
     print(context, format, &ends);
     context.ui.say(format_args!("went on with {}", plural(ends.len(), "run")));
-    Ok(exit(&[], &ends, bench.engine.stopped_by()))
+    Ok(exit(&[], &ends, bench.stopped()))
 }
 
 /// Prints what became of runs; lines were printed as they ended.
@@ -166,9 +166,21 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<Exit, CliErro
         Ok::<_, StoreError>((offers, ends))
     };
     let (offers, ends) = context.block_on(bench.attend(doing, &mut show))?.or_end(Exit::Unable)?;
-    for record in offers.iter().filter_map(LaterRecord::of) {
-        context.ui.warn(format_args!("not now: {}", record.detail));
+    let later = offers.iter().find_map(LaterRecord::of);
+    match (&later, args.output.output) {
+        (Some(record), Format::Json) => context.ui.json(&[record]),
+        (Some(record), Format::Ndjson) => context.ui.json_line(record),
+        _ => print(context, args.output.output, &ends),
     }
-    print(context, args.output.output, &ends);
-    Ok(exit(&offers, &ends, bench.engine.stopped_by()))
+    let exit = exit(&offers, &ends, bench.stopped());
+    match later {
+        // Nobody offers it again by itself, as a poll would.
+        Some(record) => {
+            let message =
+                format!("run {} is not done again now: {}", short_id(&old.header.run), record.detail);
+            Err(CliError::new(exit.worst(Exit::Failed), message)
+                .hint("nothing was started, and nothing will be by itself: ask again then"))
+        }
+        None => Ok(exit),
+    }
 }
