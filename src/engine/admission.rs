@@ -9,15 +9,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use super::Engine;
-use super::ports::{Admitted, Ask, Episode, EpisodeKey, KeyAsk, Lease, Observation, RunHeader, StoreError};
+use super::ports::{
+    Admitted, Ask, Episode, EpisodeKey, KeyAsk, Later, Lease, Observation, RunHeader, StoreError,
+};
 use super::put_off::{PutOff, row};
 use crate::model::{Alert, Fingerprint};
 use crate::playbook::{Library, Playbook, TriggerStatus};
 use crate::run::{
-    Closed, Group, LaterReason, RunEvent, Seen, Skip, Stamped, Started, Verdict, concurrency_key,
-    gates_asked, group, judge,
+    Closed, Group, LaterReason, RunEvent, Seen, Signal, SignalKind, Skip, Stamped, Started, Verdict,
+    concurrency_key, gates_asked, group, judge,
 };
 
 /// What one poll, one piped document or one file brought.
@@ -93,7 +96,9 @@ impl Engine {
     pub async fn admit(&self, library: &Library, delivery: &Delivery) -> Result<Vec<Offer>, StoreError> {
         let (delivery, put_off) = self.with_put_off(delivery).await?;
         let episodes = self.store.observe(observations(&delivery), delivery.at).await?;
-        let (mut offers, asks) = self.judge_all(library, &delivery, &put_off, &episodes);
+        self.tell_of_ends(&delivery, &episodes).await?;
+        let wanted = |alert: &Alert, playbook: &str| put_off.is_for(alert, playbook);
+        let (mut offers, asks) = self.judge_all(library, &delivery, &wanted, &episodes);
         let admitted = self.store.admit(asks.asks, self.owner.clone(), self.clock.now()).await?;
         offers.extend(answered(asks.of, admitted, &delivery));
         let later = offers.iter().filter_map(|offer| row(offer, delivery.at)).collect::<Vec<_>>();
@@ -111,7 +116,8 @@ impl Engine {
     pub async fn preview(&self, library: &Library, delivery: &Delivery) -> Result<Vec<Offer>, StoreError> {
         let (delivery, put_off) = self.with_put_off(delivery).await?;
         let episodes = self.store.preview_episodes(observations(&delivery), delivery.at).await?;
-        let (mut offers, asks) = self.judge_all(library, &delivery, &put_off, &episodes);
+        let wanted = |alert: &Alert, playbook: &str| put_off.is_for(alert, playbook);
+        let (mut offers, asks) = self.judge_all(library, &delivery, &wanted, &episodes);
         let admitted = self.store.preview(asks.asks, self.clock.now()).await?;
         offers.extend(answered(asks.of, admitted, &delivery));
         Ok(offers)
@@ -133,11 +139,90 @@ impl Engine {
         Ok((Cow::Owned(whole), put_off))
     }
 
+    /// Tells the runs that work on alerts of a delivery which of these have resolved.
+    async fn tell_of_ends(&self, delivery: &Delivery, episodes: &[Episode]) -> Result<(), StoreError> {
+        let mut telling = JoinSet::new();
+        for (alert, episode) in delivery.alerts.iter().zip(episodes).filter(|(alert, _)| !alert.is_firing()) {
+            for claim in episode.claims.iter().filter(|claim| claim.trigger == TriggerStatus::Firing) {
+                let (store, run, now) = (Arc::clone(&self.store), claim.run.clone(), self.clock.now());
+                let fingerprints = vec![episode.key.fingerprint.clone()];
+                // The same end counts once, however often it is delivered; a later one counts anew.
+                let id = match alert.ends_at {
+                    Some(ends) => format!("resolved:{}@{ends}", alert.fingerprint),
+                    None => format!("resolved:{}", alert.fingerprint),
+                };
+                let signal = Signal { id, kind: SignalKind::Resolved { fingerprints } };
+                telling.spawn(async move { store.signal(run, signal, now).await });
+            }
+        }
+        while let Some(told) = telling.join_next().await {
+            match told {
+                // A run that was pruned is over; its claim is kept for as long as the episode is open.
+                Ok(Ok(()) | Err(StoreError::NoSuchRun { .. })) => {}
+                Ok(Err(error)) => return Err(error),
+                Err(error) => self.notice(&format!("telling a run of an end broke off: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Offers what was put off again, without an observation: whether its alerts still are what they were
+    /// put off for is what the store knows. Returns the verdicts, and the rows that have lost their reason.
+    pub(super) async fn admit_rows(
+        &self,
+        library: &Library,
+        scope: &str,
+        rows: &[Later],
+    ) -> Result<(Vec<Offer>, Vec<(String, String, String)>), StoreError> {
+        let mut delivery = Delivery {
+            scope: scope.to_owned(),
+            source: "put off".to_owned(),
+            alerts: Vec::new(),
+            at: self.clock.now(),
+            fresh: false,
+            listed: None,
+        };
+        let mut of_row = Vec::new();
+        for (n, row) in rows.iter().enumerate() {
+            for alert in row.alerts.iter().filter_map(super::put_off::read) {
+                delivery.alerts.push(alert);
+                of_row.push(n);
+            }
+        }
+        let known = self.store.known_episodes(observations(&delivery)).await?;
+        let (mut standing, mut episodes, mut alerts) = (vec![false; rows.len()], Vec::new(), Vec::new());
+        for ((episode, alert), n) in known.into_iter().zip(std::mem::take(&mut delivery.alerts)).zip(of_row) {
+            let (Some(episode), Some(row)) = (episode, rows.get(n)) else { continue };
+            if episode.closed_at.is_none() == (row.trigger == TriggerStatus::Firing) {
+                standing[n] = true;
+                episodes.push(episode);
+                alerts.push(alert);
+            }
+        }
+        delivery.alerts = alerts;
+        let wanted = |alert: &Alert, playbook: &str| {
+            rows.iter().any(|row| {
+                row.playbook == playbook && (row.trigger == TriggerStatus::Firing) == alert.is_firing()
+            })
+        };
+        let (mut offers, asks) = self.judge_all(library, &delivery, &wanted, &episodes);
+        let admitted = self.store.admit(asks.asks, self.owner.clone(), self.clock.now()).await?;
+        offers.extend(answered(asks.of, admitted, &delivery));
+        let key = |row: &Later| (row.playbook.clone(), row.scope.clone(), row.target.clone());
+        // A row whose alert no playbook wants any more is offered to nobody.
+        let offered = |row: &Later| {
+            offers.iter().any(|o| o.group.target == row.target && o.playbook.name.as_str() == row.playbook)
+        };
+        let gone = rows.iter().zip(standing).filter(|(row, stands)| !stands || !offered(row));
+        let gone = gone.map(|(row, _)| key(row)).collect();
+        Ok((offers, gone))
+    }
+
     fn judge_all(
         &self,
         library: &Library,
         delivery: &Delivery,
-        put_off: &PutOff,
+        wanted: &dyn Fn(&Alert, &str) -> bool,
         episodes: &[Episode],
     ) -> (Vec<Offer>, Asks) {
         let mut offers = Vec::new();
@@ -149,7 +234,7 @@ impl Engine {
             let Some(episode) = episodes.get(n) else { continue };
             for &p in &matching {
                 let Some(playbook) = library.playbooks().get(p as usize) else { continue };
-                if !put_off.is_for(alert, playbook.name.as_str()) {
+                if !wanted(alert, playbook.name.as_str()) {
                     continue;
                 }
                 let trigger = if alert.is_firing() { TriggerStatus::Firing } else { TriggerStatus::Resolved };

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +13,7 @@ use super::Engine;
 use super::heart::Heard;
 use super::keep::{Keeper, carry_over, renewal_of};
 use super::ports::{Call, Lease, Parking, RunHeader, StoreError};
+use super::stop::Stop;
 use crate::run::{Machine, Next, PendingCall, RunEvent, RunStatus, Signal, SignalKind, Waits, is_raised};
 use crate::step::{Effect, HoldAction, HoldEffect, Reply};
 
@@ -127,13 +129,13 @@ impl Work<'_> {
         self.hear_stop(stop.asked());
         loop {
             if slot.is_none() {
-                slot = engine.slots.clone().acquire_owned().await.ok();
+                slot = self.slot(&mut stop).await;
                 self.hear_stop(stop.asked());
             }
             while let Ok(heard) = hear.try_recv() {
                 self.hear(heard)?;
             }
-            let next = self.machine.next(engine.clock.now(), self.paused);
+            let next = self.machine.next(engine.clock.now(), self.paused || stop.draining());
             if next.finished {
                 // What is left is a line in the journal: the next run's first one shares its commit.
                 slot = None;
@@ -174,6 +176,21 @@ impl Work<'_> {
                 Some(heard) = hear.recv() => self.hear(heard)?,
                 () = until(engine, wake) => {}
                 () = stop.changed() => self.hear_stop(stop.asked()),
+            }
+        }
+    }
+
+    /// Waits for its turn among the runs of this process; none is needed to leave a run.
+    async fn slot(&self, stop: &mut Stop) -> Option<OwnedSemaphorePermit> {
+        let acquire = self.engine.slots.clone().acquire_owned();
+        tokio::pin!(acquire);
+        loop {
+            if stop.draining() || stop.at_once() {
+                return None;
+            }
+            tokio::select! {
+                slot = &mut acquire => return slot.ok(),
+                () = stop.changed() => {}
             }
         }
     }
@@ -309,8 +326,15 @@ impl Work<'_> {
     }
 
     fn parks(&self, waits: &Waits, wake: Option<Timestamp>) -> bool {
-        if !self.engine.options.no_wait || self.engine.stop.asked().is_some() {
+        if self.engine.stop.draining() {
+            return true;
+        }
+        if self.engine.stop.asked().is_some() {
             return false;
+        }
+        if !self.engine.options.no_wait {
+            // Nobody knows for how long, and mutes must not stand meanwhile.
+            return self.engine.options.always_on && *waits == Waits::Person;
         }
         let short = |at: Timestamp| at.duration_since(self.engine.clock.now()).unsigned_abs() < SHORT_WAIT;
         match waits {
@@ -334,6 +358,7 @@ impl Work<'_> {
         }
         let now = self.engine.clock.now();
         let until = match &waits {
+            Waits::Pause if self.engine.stop.draining() && !self.paused => Some(now),
             Waits::Pause => {
                 let check = now.checked_add(PAUSE_CHECK).unwrap_or(now);
                 Some(until.map_or(check, |until| until.min(check)))
@@ -356,6 +381,7 @@ impl Work<'_> {
             Waits::Key(key) => format!("waits for the concurrency key `{key}`"),
             Waits::Time => "waits".to_owned(),
             Waits::Person => "waits for a person".to_owned(),
+            Waits::Pause if !self.paused => "left by a process that was stopped".to_owned(),
             Waits::Pause => "paused".to_owned(),
         };
         let parking = Parking { until, status: self.machine.run.status(), reason: reason.clone() };

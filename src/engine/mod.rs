@@ -15,6 +15,7 @@ mod ports;
 mod put_off;
 mod raised;
 mod recovery;
+mod service;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub use ports::{
     StoreError, Take, Taken,
 };
 pub use recovery::Resumed;
+pub use service::{Receipt, Refusal, Service, ServiceOptions, ServiceState, ServiceWork};
 pub use stop::{Stop, Stopper};
 
 /// Compiles a playbook's stored text again.
@@ -98,6 +100,13 @@ impl Engine {
             slots,
             stop: parts.stop,
         }
+    }
+
+    /// Returns an engine with other settings over the same store, whose runs share slots, leases and stops
+    /// with this one's.
+    #[must_use]
+    pub fn with(&self, performer: Arc<dyn Performer>, compile: Compile, options: EngineOptions) -> Engine {
+        Engine { performer, compile, options, ..self.clone() }
     }
 
     /// Returns the store.

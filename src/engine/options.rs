@@ -14,6 +14,8 @@ pub struct EngineOptions {
     pub parallel: usize,
     /// Leaves runs that wait parked instead of waiting with them.
     pub no_wait: bool,
+    /// This process takes up again what is parked, when it is due: runs that wait for a person need none.
+    pub always_on: bool,
     /// Limits over all playbooks.
     pub limits: GlobalLimits,
     /// Author of silences.
@@ -31,6 +33,7 @@ impl Default for EngineOptions {
         EngineOptions {
             parallel: 4,
             no_wait: false,
+            always_on: false,
             limits: GlobalLimits::default(),
             author: "amflow".to_owned(),
             env: BTreeMap::new(),

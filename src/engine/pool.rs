@@ -8,13 +8,30 @@ use tokio::task::JoinSet;
 use super::Engine;
 use super::admission::{Delivery, Offer, OfferAnswer, waits_for_a_run};
 use super::driver::RunEnd;
-use super::ports::StoreError;
+use super::ports::{Lease, RunHeader, StoreError};
 use super::recovery::Resumed;
 use crate::playbook::Library;
 use crate::run::{Machine, Run};
 
 /// Offers tried again when a run ends, at most: enough to fill what one end can free.
 const AGAIN: usize = 16;
+
+/// A run that this process has, and that is to be worked on.
+pub(super) struct Begun {
+    engine: Engine,
+    machine: Machine,
+    lease: Lease,
+    header: RunHeader,
+    resumed: bool,
+}
+
+impl Begun {
+    /// Works on it until it is over, parked or taken away.
+    pub(super) async fn work(self) -> RunEnd {
+        let Begun { engine, machine, lease, header, resumed } = self;
+        engine.work(machine, lease, header, resumed).await
+    }
+}
 
 impl Engine {
     /// Works on runs that were admitted or resumed until each is over or parked, and admits what waited
@@ -103,25 +120,36 @@ impl Engine {
     }
 
     fn spawn_offer(&self, runs: &mut JoinSet<RunEnd>, offer: &mut Offer) {
-        let OfferAnswer::Started(started) = &mut offer.answer else { return };
+        if let Some(begun) = self.begun(offer) {
+            runs.spawn(begun.work());
+        }
+    }
+
+    /// Makes what is to be worked on of an offer that started a run.
+    pub(super) fn begun(&self, offer: &mut Offer) -> Option<Begun> {
+        let OfferAnswer::Started(started) = &mut offer.answer else { return None };
         let journal = std::mem::take(&mut started.journal);
         for event in &journal {
             self.reporter.event(&started.header, event);
         }
-        let Some(run) = Run::replay(&started.header.run, &journal) else { return };
+        let run = Run::replay(&started.header.run, &journal)?;
         let mut machine =
             Machine::new(run, Arc::clone(&offer.playbook), self.run_options(started.fresh_until));
         if started.waits_for.is_some() {
             machine.want_key();
         }
-        let engine = self.clone();
         let (lease, header) = (started.lease.clone(), started.header.clone());
-        runs.spawn(async move { engine.work(machine, lease, header, false).await });
+        Some(Begun { engine: self.clone(), machine, lease, header, resumed: false })
+    }
+
+    /// Makes what is to be worked on of a run that was taken over.
+    pub(super) fn begun_again(&self, resumed: Resumed) -> Begun {
+        let Resumed { header, lease, machine, .. } = resumed;
+        Begun { engine: self.clone(), machine, lease, header, resumed: true }
     }
 
     fn spawn(&self, runs: &mut JoinSet<RunEnd>, resumed: Resumed) {
-        let engine = self.clone();
-        runs.spawn(async move { engine.work(resumed.machine, resumed.lease, resumed.header, true).await });
+        runs.spawn(self.begun_again(resumed).work());
     }
 }
 

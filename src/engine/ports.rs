@@ -303,6 +303,9 @@ pub enum Take {
     Due,
     /// These, due or not.
     These(Vec<String>),
+    /// These, though this very process has their leases: it has lost hold of them, because the store
+    /// failed in the middle. They are taken as from an owner that is gone.
+    Again(Vec<String>),
 }
 
 /// How a run is left by the process that worked on it.
@@ -398,6 +401,9 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Answer<'_, Result<Vec<Episode>, StoreError>>;
 
+    /// Returns the episode of each observation as it is known, without what the observation says of it.
+    fn known_episodes(&self, seen: Vec<Observation>) -> Answer<'_, Result<Vec<Option<Episode>>, StoreError>>;
+
     /// Returns the scopes of the episodes that are known, each once, in order.
     fn scopes(&self) -> Answer<'_, Result<Vec<String>, StoreError>>;
 
@@ -458,6 +464,18 @@ pub trait Store: Send + Sync {
 
     /// Returns what was put off, oldest first; `due` only what may pass by now (no `until`, or it is past).
     fn later(&self, due: Option<Timestamp>) -> Answer<'_, Result<Vec<Later>, StoreError>>;
+
+    /// Returns the playbooks that have put off something which may pass by now, in order of names.
+    fn later_playbooks(&self, due: Timestamp) -> Answer<'_, Result<Vec<String>, StoreError>>;
+
+    /// Returns what a playbook has put off and may pass by now, oldest first: `max` rows after `skip`.
+    fn later_of(
+        &self,
+        playbook: String,
+        due: Timestamp,
+        skip: usize,
+        max: usize,
+    ) -> Answer<'_, Result<Vec<Later>, StoreError>>;
 
     /// Drops what was put off for these (playbook, scope, target).
     fn drop_later(&self, keys: Vec<(String, String, String)>) -> Answer<'_, Result<(), StoreError>>;

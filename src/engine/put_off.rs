@@ -100,7 +100,7 @@ impl PutOff {
 }
 
 /// Reads an alert of a row; what an older version wrote otherwise is none.
-fn read(alert: &Value) -> Option<Alert> {
+pub(super) fn read(alert: &Value) -> Option<Alert> {
     serde_json::from_value(alert.clone()).ok()
 }
 

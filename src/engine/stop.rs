@@ -18,6 +18,7 @@ pub struct Stopper {
 struct Asked {
     times: u32,
     by: String,
+    drain: bool,
 }
 
 impl Stop {
@@ -38,6 +39,11 @@ impl Stop {
         self.state.borrow().times > 1
     }
 
+    /// Returns whether runs are to be left where they are, for the next process to go on with.
+    pub fn draining(&self) -> bool {
+        self.state.borrow().drain
+    }
+
     /// Waits until it is asked (again). Never returns when nobody can ask any more.
     pub async fn changed(&mut self) {
         if self.state.changed().await.is_err() {
@@ -47,6 +53,19 @@ impl Stop {
 }
 
 impl Stopper {
+    /// Asks to leave runs as soon as what they do is done: nothing is cancelled, nothing new is begun.
+    pub fn drain(&self) {
+        self.state.send_modify(|asked| asked.drain = true);
+    }
+
+    /// Asks to leave runs at once, in the middle of what they do.
+    pub fn abandon(&self, by: &str) {
+        self.state.send_modify(|asked| {
+            asked.times = 2;
+            by.clone_into(&mut asked.by);
+        });
+    }
+
     /// Asks to stop; the second time: at once.
     pub fn ask(&self, by: &str) {
         self.state.send_modify(|asked| {

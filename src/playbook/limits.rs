@@ -1,7 +1,7 @@
 //! `limits`, `concurrency`, `sync`, `retry`: how much a playbook may do, and what it writes back.
 
 use super::read::Reader;
-use super::types::{Limits, Recheck, Retry, Sync, WhenBusy};
+use super::types::{Limits, Recheck, Retry, Sync, TriggerStatus, WhenBusy};
 use crate::text::Node;
 
 /// Reads `limits`; what is not written has its default.
@@ -41,6 +41,21 @@ pub(super) fn recheck(reader: &Reader<'_>, playbook: &Node) -> Recheck {
         Some("never") => Recheck::Never,
         _ => Recheck::Default,
     }
+}
+
+/// Reads `cancel_on_resolved`.
+pub(super) fn cancel_on_resolved(
+    reader: &mut Reader<'_>,
+    playbook: &Node,
+    statuses: &[TriggerStatus],
+) -> bool {
+    let key = "cancel_on_resolved";
+    if let Some(span) = playbook.key_span(key).filter(|_| !statuses.contains(&TriggerStatus::Firing)) {
+        let hint = "leave it out, or write `status: firing`".to_owned();
+        let message = "it runs when its alerts have resolved: there is nothing to cancel";
+        reader.warning("cancel-on-resolved-unused", span, message, Some(hint));
+    }
+    reader.flag(playbook, key)
 }
 
 /// Reads `when_busy`.

@@ -157,6 +157,7 @@ impl<'p, 'd> Parser<'p, 'd> {
         let sync = self.sync(root, recheck);
         let timeout = self.reader.timeout_or_none(root, "timeout", Some(DEFAULT_TIMEOUT));
         let finally_timeout = self.finally_timeout(root);
+        let cancel_on_resolved = limits::cancel_on_resolved(&mut self.reader, root, &trigger.statuses);
         let vars = self.vars(root, &[]);
         let concurrency = self.concurrency(root);
         let block = self.body(root);
@@ -176,6 +177,7 @@ impl<'p, 'd> Parser<'p, 'd> {
             recheck,
             timeout,
             finally_timeout,
+            cancel_on_resolved,
             sync,
             vars,
             steps: block.steps,

@@ -51,6 +51,10 @@ pub struct PlaybookSpec {
     /// When the alert is looked at again: `start` (before the first effect, and after every wait; the
     /// default), `always` (before every step that is not `read_only`), or `never`.
     pub recheck: Option<RecheckSpec>,
+    /// End the run, as `amflow runs cancel` does, when all its alerts have resolved meanwhile; `finally` still
+    /// runs. A `wait: {until: resolved}` that is under way is not ended: it has what it waits for. Default
+    /// `false`.
+    pub cancel_on_resolved: Option<bool>,
     /// Of the whole run; waiting for people and queues does not count. Default `1h`; `none`: no limit.
     pub timeout: Option<String>,
     /// Of the steps under `finally`, beside `timeout`. Default `1m`.

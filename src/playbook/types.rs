@@ -39,6 +39,8 @@ pub struct Playbook {
     pub timeout: Option<Duration>,
     /// Of `finally`, after everything else.
     pub finally_timeout: Duration,
+    /// Whether the run is cancelled when all its alerts have resolved.
+    pub cancel_on_resolved: bool,
     /// What is written back to Alertmanager.
     pub sync: Sync,
     /// Variables, in the order written: each may use those before it.

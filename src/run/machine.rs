@@ -8,13 +8,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::event::{RunEvent, RunStatus, Signal};
+use super::event::{RunEvent, RunStatus, Signal, SignalKind};
 use super::gate::GateChange;
 use super::mutes;
 use super::state::Run;
 use super::walk::{Ended, Progress, Walk};
 use crate::model::format_duration;
-use crate::playbook::{Playbook, Recheck};
+use crate::playbook::{Playbook, Recheck, TriggerStatus};
 use crate::step::{Effect, HoldAction, HoldEffect, Reply};
 
 /// One run in the hands of one process.
@@ -253,8 +253,30 @@ impl Machine {
                 self.record(RunEvent::SignalReceived(signal));
             }
         }
+        self.cancel_when_resolved();
         self.hear_key();
         self.hear_holds();
+    }
+
+    /// Cancels a run whose alerts have all resolved, when its playbook says so.
+    fn cancel_when_resolved(&mut self) {
+        let run = &self.run;
+        // The memory of `wait: {until: resolved}`, and of nothing else, has what it knows of the alerts.
+        let verifies = || {
+            let attempts = run.nodes.values().filter_map(|node| node.attempt.as_ref());
+            attempts.map(|attempt| &attempt.memo).any(|memo| memo.get("watch").is_some())
+        };
+        if !self.playbook.cancel_on_resolved
+            || run.started.trigger != TriggerStatus::Firing
+            || run.cancelled_by.is_some()
+            || run.resolved.is_empty()
+            || !run.alerts.iter().all(|alert| run.resolved.contains(&alert.fingerprint))
+            || verifies()
+        {
+            return;
+        }
+        let kind = SignalKind::Cancel { by: "the end of its alert".to_owned() };
+        self.record(RunEvent::SignalReceived(Signal { id: "resolved".to_owned(), kind }));
     }
 
     fn hear_key(&mut self) {

@@ -124,6 +124,11 @@ pub(super) fn place(rows: &mut Vec<EpisodeRow>, seen: &Observation, now: Timesta
     at
 }
 
+/// Finds the episode of an observation among the rows of its alert, newest first, and changes nothing.
+pub(super) fn find<'r>(rows: &'r [EpisodeRow], seen: &Observation) -> Option<&'r EpisodeRow> {
+    rows.get(belongs(rows, seen.starts_at.as_millisecond(), seen)?)
+}
+
 fn belongs(rows: &[EpisodeRow], start: i64, seen: &Observation) -> Option<usize> {
     let latest = rows.first()?;
     let open = latest.closed_at.is_none();

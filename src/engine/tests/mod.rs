@@ -7,4 +7,5 @@ mod by_hand;
 mod crash;
 mod holds;
 mod processes;
+mod service;
 mod waiting;

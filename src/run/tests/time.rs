@@ -295,3 +295,41 @@ fn a_delivery_that_says_resolved_wakes_the_verification() {
     assert_eq!(sim.end(), "succeeded");
     assert!(sim.now <= at(70), "{}", sim.now);
 }
+
+#[test]
+fn a_run_is_cancelled_by_the_end_of_its_alert_when_its_playbook_says_so() {
+    let steps =
+        "steps: [{id: a, exec: [a]}, {id: w, wait: 5m}, {id: c, exec: [c]}]\nfinally: [{id: z, exec: [z]}]\n";
+    for (says, end, effects) in [
+        ("", "succeeded", &["a", "c", "finally/z"][..]),
+        ("cancel_on_resolved: true\n", "cancelled: cancelled by the end of its alert", &["a", "finally/z"]),
+    ] {
+        let mut sim = Sim::new(&playbook(&format!("recheck: never\n{says}{steps}")));
+        sim.run_while(|sim| !matches!(&sim.last, Some((Some(_), Some(Waits::Time)))));
+        for _ in 0..2 {
+            sim.machine.signal(Signal {
+                id: "s".to_owned(),
+                kind: SignalKind::Resolved { fingerprints: vec![super::sim::ALERT.to_owned()] },
+            });
+        }
+        sim.run();
+        assert_eq!(
+            (sim.end().as_str(), sim.effects()),
+            (end, effects.iter().map(|e| (*e).to_owned()).collect())
+        );
+    }
+}
+
+#[test]
+fn a_verification_is_not_cancelled_by_what_it_waits_for() {
+    let text = "cancel_on_resolved: true\nsteps: [{id: v, wait: {until: resolved, for: 1m, timeout: 10m}}]\n";
+    let mut sim = Sim::new(&playbook(text));
+    sim.run_while(|sim| !matches!(&sim.last, Some((Some(_), Some(Waits::Time)))));
+    sim.resolved_at = Some(sim.now);
+    sim.machine.signal(Signal {
+        id: "s".to_owned(),
+        kind: SignalKind::Resolved { fingerprints: vec![super::sim::ALERT.to_owned()] },
+    });
+    sim.run();
+    assert_eq!(sim.end(), "succeeded");
+}

@@ -13,6 +13,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "an end closes the episode and a later start opens one", story: |s| Box::pin(again(s)) },
     Case { name: "an episode knows its claims", story: |s| Box::pin(claims(s)) },
     Case { name: "a preview of deliveries records nothing", story: |s| Box::pin(previews(s)) },
+    Case { name: "a look at an episode says nothing of it", story: |s| Box::pin(looks(s)) },
     Case { name: "many alerts are answered in order", story: |s| Box::pin(in_order(s)) },
     Case { name: "the scopes of what was seen are known", story: |s| Box::pin(scopes(s)) },
 ];
@@ -46,6 +47,20 @@ async fn again(store: Arc<dyn Store>) {
     assert_eq!(late[0].key, episode(1, 0), "a retry of the first end does not close the second episode");
     let still = ok(store.observe(vec![seen(1, true, 90, None)], at(100)).await);
     assert_eq!((&still[0].key, still[0].closed_at), (&episode(1, 90), None));
+}
+
+async fn looks(store: Arc<dyn Store>) {
+    assert_eq!(ok(store.known_episodes(vec![seen(1, true, 0, None)]).await), [None]);
+    ok(store.observe(vec![seen(1, true, 0, None)], at(60)).await);
+    let open = ok(store.known_episodes(vec![seen(1, false, 0, None), seen(2, true, 0, None)]).await);
+    assert_eq!(open[0].as_ref().map(|e| (&e.key, e.closed_at)), Some((&episode(1, 0), None)));
+    assert_eq!(open[1], None);
+    ok(store.observe(vec![seen(1, false, 0, Some(70))], at(75)).await);
+    for firing in [true, false] {
+        let over = ok(store.known_episodes(vec![seen(1, firing, 0, None)]).await);
+        assert_eq!(over[0].as_ref().and_then(|e| e.closed_at), Some(at(75)));
+    }
+    assert_eq!(ok(store.known_episodes(vec![seen(1, true, 90, None)]).await), [None], "a later one");
 }
 
 async fn claims(store: Arc<dyn Store>) {

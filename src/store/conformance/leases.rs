@@ -17,6 +17,7 @@ pub(super) const CASES: &[Case] = &[
         story: |s| Box::pin(expired(s)),
     },
     Case { name: "a process takes nothing from itself", story: |s| Box::pin(own(s)) },
+    Case { name: "a process takes again what it has lost hold of", story: |s| Box::pin(lost_hold(s)) },
     Case { name: "a renewed lease, and one that wrote, does not expire", story: |s| Box::pin(renewed(s)) },
     Case { name: "a parked run is taken when it is due, or by name", story: |s| Box::pin(parked(s)) },
     Case { name: "runs are taken once, oldest due first, up to a number", story: |s| Box::pin(in_turn(s)) },
@@ -51,6 +52,18 @@ async fn left_alone(store: Arc<dyn Store>) {
     assert!(take_due(&store, 2, lease_seconds() - 1).await.is_empty());
     let named = Take::These(vec!["r1".to_owned(), "r9".to_owned()]);
     assert!(ok(store.take(named, 100, owner(2), alive(), at(1)).await).is_empty());
+}
+
+async fn lost_hold(store: Arc<dyn Store>) {
+    let old = start(&store, "r1", 1, 0).await;
+    start(&store, "r2", 2, 0).await;
+    let again = || Take::Again(vec!["r1".to_owned(), "r9".to_owned()]);
+    assert!(ok(store.take(again(), 9, owner(3), alive(), at(1)).await).is_empty(), "it is another's");
+    // `start` makes runs of process 1.
+    let taken = ok(store.take(again(), 9, owner(1), alive(), at(1)).await);
+    assert_eq!(taken.len(), 1);
+    assert!(taken[0].orphaned, "what it was about is not known");
+    assert_fenced(store.append(old, vec![attempt(1)], Vec::new(), at(2)).await);
 }
 
 async fn dead(store: Arc<dyn Store>) {

@@ -14,6 +14,10 @@ use crate::store::conformance::given::{SCOPE, at, ok};
 pub(super) const CASES: &[Case] = &[
     Case { name: "what was put off keeps its first moment", story: |s| Box::pin(first_moment(s)) },
     Case { name: "what may pass by now is offered, oldest first", story: |s| Box::pin(offered(s)) },
+    Case {
+        name: "what a playbook has put off is read in pieces, oldest first",
+        story: |s| Box::pin(in_pieces(s)),
+    },
     Case { name: "raised alerts are replaced and removed by id", story: |s| Box::pin(raised(s)) },
 ];
 
@@ -50,6 +54,31 @@ async fn offered(store: Arc<dyn Store>) {
     assert_eq!(targets(ok(store.later(Some(at(100))).await)), ["old", "new"]);
     assert_eq!(targets(ok(store.later(Some(at(99))).await)), ["new"]);
     assert_eq!(targets(ok(store.later(None).await)), ["old", "far", "new"]);
+}
+
+async fn in_pieces(store: Arc<dyn Store>) {
+    let of = |playbook: &str, target: &str, until: Option<i64>, since: i64| Later {
+        playbook: playbook.to_owned(),
+        ..later(target, until, since)
+    };
+    let rows = vec![
+        of("b", "3", None, 30),
+        of("b", "1", Some(100), 10),
+        of("b", "2", None, 20),
+        of("b", "far", Some(101), 5),
+        of("a", "4", None, 40),
+        of("c", "far", Some(101), 0),
+    ];
+    ok(store.put_later(rows).await);
+    assert_eq!(ok(store.later_playbooks(at(100)).await), ["a", "b"]);
+    assert_eq!(ok(store.later_playbooks(at(101)).await), ["a", "b", "c"]);
+    for (skip, max, wanted) in
+        [(0, 2, &["1", "2"][..]), (2, 2, &["3"]), (3, 2, &[]), (0, 9, &["1", "2", "3"]), (0, 0, &[])]
+    {
+        let rows = ok(store.later_of("b".to_owned(), at(100), skip, max).await);
+        let targets: Vec<_> = rows.iter().map(|row| row.target.as_str()).collect();
+        assert_eq!(targets, wanted, "{max} after {skip}");
+    }
 }
 
 async fn raised(store: Arc<dyn Store>) {

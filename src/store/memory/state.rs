@@ -1,6 +1,6 @@
 //! [`State`]: the tables of the memory store, and what each method does to them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, btree_map};
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::engine::{
     Renewed, RunFilter, RunSummary, StoreError, Take, Taken, gate_keys,
 };
 use crate::run::{GateChange, GateState, RunEvent, RunStatus, Signal, SignalKind, Stamped, settle};
-use crate::store::episodes::{EpisodeRow, place};
+use crate::store::episodes::{EpisodeRow, find, place};
 use crate::store::progress::Progress;
 use crate::store::retention::{forgotten_before, is_forgotten};
 use crate::store::verdict::{Desk, Facts, Verdict, as_previewed};
@@ -31,7 +31,9 @@ pub(super) struct State {
     episodes: HashMap<(String, String), Vec<EpisodeRow>>,
     claims: HashMap<EpisodeKey, Vec<Claim>>,
     gates: BTreeMap<String, GateState>,
-    later: Vec<Later>,
+    /// What was put off, each with its turn.
+    later: BTreeMap<(String, String, String), (u64, Later)>,
+    rows_put_off: u64,
     raised: BTreeMap<String, Raised>,
 }
 
@@ -97,6 +99,16 @@ impl State {
             }
         }
         found
+    }
+
+    pub(super) fn known_episodes(&self, seen: &[Observation]) -> Vec<Option<Episode>> {
+        let known = |one: &Observation| {
+            let rows = self.episodes.get(&(one.scope.clone(), one.fingerprint.clone()))?;
+            let episode = find(rows, one)?.to_episode(one, Vec::new());
+            let claims = self.claims.get(&episode.key).cloned().unwrap_or_default();
+            Some(Episode { claims, ..episode })
+        };
+        seen.iter().map(known).collect()
     }
 
     pub(super) fn scopes(&self) -> Vec<String> {
@@ -272,12 +284,15 @@ impl State {
                 due.sort_unstable();
                 due.into_iter().map(|(_, number)| number).collect()
             }
-            Take::These(runs) => runs.iter().filter_map(|run| self.numbers.get(run).copied()).collect(),
+            Take::These(runs) | Take::Again(runs) => {
+                runs.iter().filter_map(|run| self.numbers.get(run).copied()).collect()
+            }
         };
         let mut taken = Vec::new();
         for number in chosen {
             let Some(run) = self.runs.get_mut(&number) else { continue };
-            if taken.len() >= max || run.is_over() || !run.is_free(owner, is_alive, now) {
+            let again = matches!(which, Take::Again(_)) && run.summary.owner.as_ref() == Some(owner);
+            if taken.len() >= max || run.is_over() || !(again || run.is_free(owner, is_alive, now)) {
                 continue;
             }
             let orphaned = run.summary.owner.replace(owner.clone()).is_some();
@@ -382,26 +397,48 @@ impl State {
 
     pub(super) fn put_later(&mut self, later: Vec<Later>) {
         for one in later {
-            let same = |l: &&mut Later| {
-                (&l.playbook, &l.scope, &l.target) == (&one.playbook, &one.scope, &one.target)
-            };
-            match self.later.iter_mut().find(same) {
-                Some(known) => *known = Later { since: known.since, ..one },
-                None => self.later.push(one),
+            self.rows_put_off += 1;
+            let number = self.rows_put_off;
+            let key = (one.playbook.clone(), one.scope.clone(), one.target.clone());
+            match self.later.entry(key) {
+                btree_map::Entry::Occupied(mut known) => {
+                    let (_, row) = known.get_mut();
+                    *row = Later { since: row.since, ..one };
+                }
+                btree_map::Entry::Vacant(new) => drop(new.insert((number, one))),
             }
         }
     }
 
+    /// Returns what was put off and may pass by then, oldest first.
+    fn rows_of(&self, playbook: Option<&str>, due: Option<Timestamp>) -> Vec<&Later> {
+        let may_pass = |l: &Later| due.is_none_or(|due| l.closed.until.is_none_or(|until| until <= due));
+        let from = playbook.map(|name| (name.to_owned(), String::new(), String::new())).unwrap_or_default();
+        let of_playbook =
+            |(key, _): &(&(String, String, String), _)| playbook.is_none_or(|name| key.0 == name);
+        let rows = self.later.range(from..).take_while(of_playbook).map(|(_, row)| row);
+        let mut rows: Vec<_> = rows.filter(|(_, row)| may_pass(row)).collect();
+        rows.sort_by_key(|(number, row)| (row.since, *number));
+        rows.into_iter().map(|(_, row)| row).collect()
+    }
+
     pub(super) fn later(&self, due: Option<Timestamp>) -> Vec<Later> {
-        let may_pass = |l: &&Later| due.is_none_or(|due| l.closed.until.is_none_or(|until| until <= due));
-        let mut later: Vec<_> = self.later.iter().filter(may_pass).cloned().collect();
-        later.sort_by_key(|l| l.since);
-        later
+        self.rows_of(None, due).into_iter().cloned().collect()
+    }
+
+    pub(super) fn later_playbooks(&self, due: Timestamp) -> Vec<String> {
+        let playbooks: BTreeSet<_> = self.rows_of(None, Some(due)).into_iter().map(|l| &l.playbook).collect();
+        playbooks.into_iter().cloned().collect()
+    }
+
+    pub(super) fn later_of(&self, playbook: &str, due: Timestamp, skip: usize, max: usize) -> Vec<Later> {
+        self.rows_of(Some(playbook), Some(due)).into_iter().skip(skip).take(max).cloned().collect()
     }
 
     pub(super) fn drop_later(&mut self, keys: &[(String, String, String)]) {
-        let keys: HashSet<_> = keys.iter().map(|(p, s, t)| (p, s, t)).collect();
-        self.later.retain(|l| !keys.contains(&(&l.playbook, &l.scope, &l.target)));
+        for key in keys {
+            self.later.remove(key);
+        }
     }
 
     pub(super) fn gates(&self, prefix: &str) -> Vec<(String, GateState)> {

@@ -73,6 +73,10 @@ impl Store for MemoryStore {
         self.with(move |state| state.preview_episodes(&seen, now))
     }
 
+    fn known_episodes(&self, seen: Vec<Observation>) -> Answer<'_, Result<Vec<Option<Episode>>, StoreError>> {
+        self.with(move |state| state.known_episodes(&seen))
+    }
+
     fn scopes(&self) -> Answer<'_, Result<Vec<String>, StoreError>> {
         self.with(|state| state.scopes())
     }
@@ -141,6 +145,20 @@ impl Store for MemoryStore {
 
     fn later(&self, due: Option<Timestamp>) -> Answer<'_, Result<Vec<Later>, StoreError>> {
         self.with(move |state| state.later(due))
+    }
+
+    fn later_playbooks(&self, due: Timestamp) -> Answer<'_, Result<Vec<String>, StoreError>> {
+        self.with(move |state| state.later_playbooks(due))
+    }
+
+    fn later_of(
+        &self,
+        playbook: String,
+        due: Timestamp,
+        skip: usize,
+        max: usize,
+    ) -> Answer<'_, Result<Vec<Later>, StoreError>> {
+        self.with(move |state| state.later_of(&playbook, due, skip, max))
     }
 
     fn drop_later(&self, keys: Vec<(String, String, String)>) -> Answer<'_, Result<(), StoreError>> {

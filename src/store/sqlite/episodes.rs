@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::engine::{Claim, Episode, EpisodeKey, Observation};
-use crate::store::episodes::{EpisodeRow, place};
+use crate::store::episodes::{EpisodeRow, find, place};
 use crate::store::sqlite::fault::Fault;
 use crate::store::sqlite::rows::{moment, nanos, trigger};
 
@@ -42,6 +42,22 @@ pub(super) fn observe(
                 write(conn, scope, fingerprint, row)?;
             }
         }
+    }
+    Ok(found)
+}
+
+/// Finds the episode of each observation as it is known.
+pub(super) fn known(conn: &Connection, seen: &[Observation]) -> Result<Vec<Option<Episode>>, Fault> {
+    let mut found = Vec::with_capacity(seen.len());
+    for one in seen {
+        let rows = rows(conn, (&one.scope, &one.fingerprint))?;
+        found.push(match find(&rows, one) {
+            Some(row) => {
+                let claims = row.id.map(|id| claims(conn, id)).transpose()?;
+                Some(row.to_episode(one, claims.unwrap_or_default()))
+            }
+            None => None,
+        });
     }
     Ok(found)
 }

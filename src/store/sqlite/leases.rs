@@ -45,7 +45,7 @@ pub(super) fn take(
                 chosen.push(Candidate { id: row.get(0)?, owner: row.get(1)?, lease_until: row.get(2)? });
             }
         }
-        Take::These(runs) => {
+        Take::These(runs) | Take::Again(runs) => {
             let mut select = conn.prepare_cached(
                 "SELECT id, owner, lease_until FROM runs WHERE run = ?1 AND finished_at IS NULL",
             )?;
@@ -63,7 +63,8 @@ pub(super) fn take(
         if taken.len() >= max {
             break;
         }
-        if candidate.is_free(owner, is_alive, &mut alive, now)? {
+        let again = matches!(which, Take::Again(_)) && candidate.is_of(owner)?;
+        if again || candidate.is_free(owner, is_alive, &mut alive, now)? {
             taken.push(take_one(conn, &candidate, owner, now)?);
         }
     }
@@ -77,6 +78,11 @@ struct Candidate {
 }
 
 impl Candidate {
+    fn is_of(&self, me: &Owner) -> Result<bool, Fault> {
+        let Some(text) = &self.owner else { return Ok(false) };
+        Ok(from_json::<Owner>("runs", text)? == *me)
+    }
+
     fn is_free(
         &self,
         me: &Owner,

@@ -1,7 +1,7 @@
 //! What is kept to be taken up again: what was put off, and alerts of our own that stand.
 
 use jiff::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, Rows};
 
 use crate::engine::{Later, Raised};
 use crate::store::sqlite::fault::Fault;
@@ -32,11 +32,41 @@ pub(super) fn put_later(conn: &Connection, later: &[Later]) -> Result<(), Fault>
 
 /// Returns what was put off, oldest first; with `due` only what may pass by then.
 pub(super) fn later(conn: &Connection, due: Option<Timestamp>) -> Result<Vec<Later>, Fault> {
+    let mut select = conn.prepare_cached(&format!(
+        "SELECT {ROW} FROM later WHERE ?1 IS NULL OR until IS NULL OR until <= ?1 ORDER BY since, rowid"
+    ))?;
+    read(select.query([due.map(nanos)])?)
+}
+
+/// Returns the playbooks that have put off what may pass by then, in order.
+pub(super) fn later_playbooks(conn: &Connection, due: Timestamp) -> Result<Vec<String>, Fault> {
     let mut select = conn.prepare_cached(
-        "SELECT playbook, scope, target, started_for, alerts, closed, since FROM later \
-         WHERE ?1 IS NULL OR until IS NULL OR until <= ?1 ORDER BY since, rowid",
+        "SELECT DISTINCT playbook FROM later WHERE until IS NULL OR until <= ?1 ORDER BY playbook",
     )?;
-    let mut rows = select.query([due.map(nanos)])?;
+    let playbooks = select.query_map([nanos(due)], |row| row.get(0))?;
+    Ok(playbooks.collect::<Result<_, _>>()?)
+}
+
+/// Returns what a playbook has put off and may pass by then, oldest first: `max` rows after `skip`.
+pub(super) fn later_of(
+    conn: &Connection,
+    playbook: &str,
+    due: Timestamp,
+    skip: usize,
+    max: usize,
+) -> Result<Vec<Later>, Fault> {
+    let mut select = conn.prepare_cached(&format!(
+        "SELECT {ROW} FROM later WHERE playbook = ?1 AND (until IS NULL OR until <= ?2) \
+         ORDER BY since, rowid LIMIT ?3 OFFSET ?4"
+    ))?;
+    let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    read(select.query((playbook, nanos(due), whole(max), whole(skip)))?)
+}
+
+/// The columns that [`read`] reads.
+const ROW: &str = "playbook, scope, target, started_for, alerts, closed, since";
+
+fn read(mut rows: Rows<'_>) -> Result<Vec<Later>, Fault> {
     let mut later = Vec::new();
     while let Some(row) = rows.next()? {
         let (started_for, alerts, closed): (String, String, String) = (row.get(3)?, row.get(4)?, row.get(5)?);

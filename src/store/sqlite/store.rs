@@ -176,6 +176,10 @@ impl Store for SqliteStore {
         self.read("look up alerts", move |conn| episodes::observe(conn, &seen, now, false))
     }
 
+    fn known_episodes(&self, seen: Vec<Observation>) -> Answer<'_, Result<Vec<Option<Episode>>, StoreError>> {
+        self.read("look up alerts", move |conn| episodes::known(conn, &seen))
+    }
+
     fn scopes(&self) -> Answer<'_, Result<Vec<String>, StoreError>> {
         self.read("list scopes", episodes::scopes)
     }
@@ -254,6 +258,20 @@ impl Store for SqliteStore {
 
     fn later(&self, due: Option<Timestamp>) -> Answer<'_, Result<Vec<Later>, StoreError>> {
         self.read("read what was put off", move |conn| shelf::later(conn, due))
+    }
+
+    fn later_playbooks(&self, due: Timestamp) -> Answer<'_, Result<Vec<String>, StoreError>> {
+        self.read("list what was put off", move |conn| shelf::later_playbooks(conn, due))
+    }
+
+    fn later_of(
+        &self,
+        playbook: String,
+        due: Timestamp,
+        skip: usize,
+        max: usize,
+    ) -> Answer<'_, Result<Vec<Later>, StoreError>> {
+        self.read("list what was put off", move |conn| shelf::later_of(conn, &playbook, due, skip, max))
     }
 
     fn drop_later(&self, keys: Vec<(String, String, String)>) -> Answer<'_, Result<(), StoreError>> {
