@@ -35,6 +35,9 @@ complete -c amflow -n "__fish_amflow_needs_command" -f -a "plan" -d 'Show what w
 complete -c amflow -n "__fish_amflow_needs_command" -f -a "validate" -d 'Find every problem of every playbook, without network'
 complete -c amflow -n "__fish_amflow_needs_command" -f -a "alerts" -d 'Show the alerts that are read, filtered'
 complete -c amflow -n "__fish_amflow_needs_command" -f -a "runs" -d 'List, show, resume, cancel, retry and prune runs'
+complete -c amflow -n "__fish_amflow_needs_command" -f -a "tasks" -d 'List and show what people have to decide'
+complete -c amflow -n "__fish_amflow_needs_command" -f -a "approve" -d 'Approve what a run waits to do'
+complete -c amflow -n "__fish_amflow_needs_command" -f -a "reject" -d 'Reject what a run waits to do, which ends it'
 complete -c amflow -n "__fish_amflow_needs_command" -f -a "pause" -d 'Hold everything, or one playbook, at once and everywhere'
 complete -c amflow -n "__fish_amflow_needs_command" -f -a "unpause" -d 'End a pause'
 complete -c amflow -n "__fish_amflow_needs_command" -f -a "breakers" -d 'List and reset the breakers of playbooks that failed too often in a row'
@@ -181,6 +184,58 @@ complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subc
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from help" -f -a "retry" -d 'Do a finished run again, with the same playbook text and alerts'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from help" -f -a "prune" -d 'Delete finished runs that are old; claims on what still fires stay'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and not __fish_seen_subcommand_from list show help" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and not __fish_seen_subcommand_from list show help" -s q -l quiet -d 'Say only what went wrong'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and not __fish_seen_subcommand_from list show help" -s v -l verbose -d 'Say more; may be repeated'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and not __fish_seen_subcommand_from list show help" -s h -l help -d 'Print help'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and not __fish_seen_subcommand_from list show help" -f -a "list" -d 'List open tasks, those that wait longest first'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and not __fish_seen_subcommand_from list show help" -f -a "show" -d 'Show one: what is asked of whom, and what happens then'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and not __fish_seen_subcommand_from list show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from list" -l playbook -d 'Only of this playbook' -r
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from list" -l run -d 'Only of this run: its id, or its beginning or end' -r
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from list" -s o -l output -d 'Form of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document'
+ndjson\t'One JSON document a line, as things happen'"
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from list" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from list" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from list" -l mine -d 'Only those that you may decide, and have not approved yet'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say only what went wrong'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more; may be repeated'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from show" -s o -l output -d 'Form of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document'
+ndjson\t'One JSON document a line, as things happen'"
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from show" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from show" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say only what went wrong'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more; may be repeated'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from help" -f -a "list" -d 'List open tasks, those that wait longest first'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show one: what is asked of whom, and what happens then'
+complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c amflow -n "__fish_amflow_using_subcommand approve" -l comment -d 'Why, for those who will wonder' -r
+complete -c amflow -n "__fish_amflow_using_subcommand approve" -l digest -d 'Only if this is still what is asked: the digest that `amflow tasks show` prints' -r
+complete -c amflow -n "__fish_amflow_using_subcommand approve" -l as -d 'Decide in the name of another; the configuration says who may (`people.may_act_as_others`)' -r
+complete -c amflow -n "__fish_amflow_using_subcommand approve" -s o -l output -d 'Form of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document'
+ndjson\t'One JSON document a line, as things happen'"
+complete -c amflow -n "__fish_amflow_using_subcommand approve" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
+complete -c amflow -n "__fish_amflow_using_subcommand approve" -l set -d 'An answer to a question of the task; repeated for several' -r
+complete -c amflow -n "__fish_amflow_using_subcommand approve" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand approve" -s q -l quiet -d 'Say only what went wrong'
+complete -c amflow -n "__fish_amflow_using_subcommand approve" -s v -l verbose -d 'Say more; may be repeated'
+complete -c amflow -n "__fish_amflow_using_subcommand approve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c amflow -n "__fish_amflow_using_subcommand reject" -l comment -d 'Why, for those who will wonder' -r
+complete -c amflow -n "__fish_amflow_using_subcommand reject" -l digest -d 'Only if this is still what is asked: the digest that `amflow tasks show` prints' -r
+complete -c amflow -n "__fish_amflow_using_subcommand reject" -l as -d 'Decide in the name of another; the configuration says who may (`people.may_act_as_others`)' -r
+complete -c amflow -n "__fish_amflow_using_subcommand reject" -s o -l output -d 'Form of the data on standard output' -r -f -a "text\t'For people'
+json\t'One JSON document'
+ndjson\t'One JSON document a line, as things happen'"
+complete -c amflow -n "__fish_amflow_using_subcommand reject" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
+complete -c amflow -n "__fish_amflow_using_subcommand reject" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand reject" -s q -l quiet -d 'Say only what went wrong'
+complete -c amflow -n "__fish_amflow_using_subcommand reject" -s v -l verbose -d 'Say more; may be repeated'
+complete -c amflow -n "__fish_amflow_using_subcommand reject" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c amflow -n "__fish_amflow_using_subcommand pause" -l playbook -d 'Only this playbook' -r
 complete -c amflow -n "__fish_amflow_using_subcommand pause" -l for -d 'For so long, such as 30m or 2h [default: until `amflow unpause`]' -r
 complete -c amflow -n "__fish_amflow_using_subcommand pause" -l reason -d 'Why, for those who will wonder' -r
@@ -241,26 +296,31 @@ complete -c amflow -n "__fish_amflow_using_subcommand man" -l config -d 'Configu
 complete -c amflow -n "__fish_amflow_using_subcommand man" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand man" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand man" -s h -l help -d 'Print help'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs pause unpause breakers init alertmanager-config schema completions man help" -f -a "demo" -d 'Show the whole thing in ten seconds, with nothing installed'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs pause unpause breakers init alertmanager-config schema completions man help" -f -a "run" -d 'Read alerts and run the playbooks that they start'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs pause unpause breakers init alertmanager-config schema completions man help" -f -a "plan" -d 'Show what would run, with its effects, and why the rest would not; changes nothing'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs pause unpause breakers init alertmanager-config schema completions man help" -f -a "validate" -d 'Find every problem of every playbook, without network'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs pause unpause breakers init alertmanager-config schema completions man help" -f -a "alerts" -d 'Show the alerts that are read, filtered'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs pause unpause breakers init alertmanager-config schema completions man help" -f -a "runs" -d 'List, show, resume, cancel, retry and prune runs'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs pause unpause breakers init alertmanager-config schema completions man help" -f -a "pause" -d 'Hold everything, or one playbook, at once and everywhere'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs pause unpause breakers init alertmanager-config schema completions man help" -f -a "unpause" -d 'End a pause'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs pause unpause breakers init alertmanager-config schema completions man help" -f -a "breakers" -d 'List and reset the breakers of playbooks that failed too often in a row'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs pause unpause breakers init alertmanager-config schema completions man help" -f -a "init" -d 'Write a configuration and a first playbook'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs pause unpause breakers init alertmanager-config schema completions man help" -f -a "alertmanager-config" -d 'Print what to paste into Alertmanager\'s configuration'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs pause unpause breakers init alertmanager-config schema completions man help" -f -a "schema" -d 'Print the JSON Schema of playbooks or of the configuration'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs pause unpause breakers init alertmanager-config schema completions man help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs pause unpause breakers init alertmanager-config schema completions man help" -f -a "man" -d 'Print the manual, or write all its pages to a directory'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs pause unpause breakers init alertmanager-config schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "demo" -d 'Show the whole thing in ten seconds, with nothing installed'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "run" -d 'Read alerts and run the playbooks that they start'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "plan" -d 'Show what would run, with its effects, and why the rest would not; changes nothing'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "validate" -d 'Find every problem of every playbook, without network'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "alerts" -d 'Show the alerts that are read, filtered'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "runs" -d 'List, show, resume, cancel, retry and prune runs'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "tasks" -d 'List and show what people have to decide'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "approve" -d 'Approve what a run waits to do'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "reject" -d 'Reject what a run waits to do, which ends it'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "pause" -d 'Hold everything, or one playbook, at once and everywhere'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "unpause" -d 'End a pause'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "breakers" -d 'List and reset the breakers of playbooks that failed too often in a row'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "init" -d 'Write a configuration and a first playbook'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "alertmanager-config" -d 'Print what to paste into Alertmanager\'s configuration'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "schema" -d 'Print the JSON Schema of playbooks or of the configuration'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "man" -d 'Print the manual, or write all its pages to a directory'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c amflow -n "__fish_amflow_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "list" -d 'List runs, newest first'
 complete -c amflow -n "__fish_amflow_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "show" -d 'Tell one run\'s whole story'
 complete -c amflow -n "__fish_amflow_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "resume" -d 'Go on with runs that are due or were left by a process that is gone'
 complete -c amflow -n "__fish_amflow_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "cancel" -d 'Cancel runs; what they are doing is ended, their finally steps run'
 complete -c amflow -n "__fish_amflow_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "retry" -d 'Do a finished run again, with the same playbook text and alerts'
 complete -c amflow -n "__fish_amflow_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "prune" -d 'Delete finished runs that are old; claims on what still fires stay'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and __fish_seen_subcommand_from tasks" -f -a "list" -d 'List open tasks, those that wait longest first'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and __fish_seen_subcommand_from tasks" -f -a "show" -d 'Show one: what is asked of whom, and what happens then'
 complete -c amflow -n "__fish_amflow_using_subcommand help; and __fish_seen_subcommand_from breakers" -f -a "list" -d 'List the breakers that count failures'
 complete -c amflow -n "__fish_amflow_using_subcommand help; and __fish_seen_subcommand_from breakers" -f -a "reset" -d 'Close a breaker again; runs start one by one at first'

@@ -23,6 +23,7 @@ Exit codes:
   2  wrong usage, configuration or playbooks; nothing was started
   3  could not do it: a source or the store cannot be reached
   4  runs are waiting for a person or a time
+  5, 6, 7, 8  a decision was not taken: it is decided already; expired or over; not yours; changed since
   130, 143  interrupted";
 
 /// Runs playbooks for the alerts of Prometheus Alertmanager, once per episode, and proves that they are gone

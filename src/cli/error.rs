@@ -19,6 +19,14 @@ pub enum Exit {
     Unable,
     /// Runs are waiting for a person or a time.
     Waiting,
+    /// Somebody has decided it already.
+    Decided,
+    /// The time to decide is over, or nobody is needed any more.
+    Expired,
+    /// It is not theirs to decide.
+    NotAllowed,
+    /// What is asked has changed since they saw it.
+    Changed,
     /// Stopped by SIGINT.
     Interrupted,
     /// Stopped by SIGTERM or SIGHUP.
@@ -34,6 +42,10 @@ impl Exit {
             Self::Usage => 2,
             Self::Unable => 3,
             Self::Waiting => 4,
+            Self::Decided => 5,
+            Self::Expired => 6,
+            Self::NotAllowed => 7,
+            Self::Changed => 8,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
@@ -49,7 +61,8 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Waiting => 1,
-            Self::Failed => 2,
+            // Of a decision that was not made: nothing else happens beside it.
+            Self::Failed | Self::Decided | Self::Expired | Self::NotAllowed | Self::Changed => 2,
             Self::Unable => 3,
             Self::Usage => 4,
             Self::Interrupted => 5,

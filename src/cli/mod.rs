@@ -4,6 +4,7 @@
 //! [`CliError`], which carries the [`Exit`] code.
 
 mod args;
+mod asking;
 mod commands;
 mod context;
 mod error;

@@ -4,14 +4,14 @@
 
 use std::collections::HashMap;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::args::Format;
 use super::ui::{Tone, Ui};
 use crate::engine::{Reporter, RunEnd, RunEndKind, RunHeader};
 use crate::report::{RunRecord, event_line, run_record, said_line, short_id};
-use crate::run::{RunStatus, Stamped};
+use crate::run::{RunEvent, RunStatus, Stamped};
 use crate::text::escape_for_terminal;
 
 /// What the engine tells.
@@ -21,6 +21,10 @@ pub(super) enum News {
     Line(RunHeader, jiff::Timestamp, String),
     /// A line that a run says itself, to be seen after the run, too.
     Said(RunHeader, jiff::Timestamp, String),
+    /// A step of a run asks people.
+    Asks(RunHeader, String),
+    /// A step that may have asked people does so no more.
+    Settled(RunHeader, String),
     /// A run was left.
     Ended(Box<RunRecord>, bool),
     /// Something else.
@@ -49,6 +53,13 @@ impl ChannelReporter {
 
 impl Reporter for ChannelReporter {
     fn event(&self, run: &RunHeader, event: &Stamped) {
+        match &event.event {
+            RunEvent::AttemptContinued { path, parked: true, for_person: true, .. } => {
+                self.tell(News::Asks(run.clone(), path.clone()));
+            }
+            RunEvent::StepFinished { path, .. } => self.tell(News::Settled(run.clone(), path.clone())),
+            _ => {}
+        }
         if !self.lines {
             return;
         }
@@ -95,6 +106,7 @@ impl<'u> Show<'u> {
         match news {
             News::Line(run, at, line) => self.line(&run, at, &line),
             News::Said(run, at, line) => self.say(&run, at, &line),
+            News::Asks(..) | News::Settled(..) => {}
             News::Ended(record, good) => self.ended(&record, good),
             News::Notice(text) => {
                 // The same trouble every few seconds is one trouble.
@@ -103,6 +115,23 @@ impl<'u> Show<'u> {
                     self.notices.push(text);
                 }
             }
+        }
+    }
+
+    /// Returns the printer.
+    pub(super) fn ui(&self) -> &'u Ui {
+        self.ui
+    }
+
+    /// Hides the spinners while somebody types, and shows them again.
+    pub(super) fn hide_bars(&self, hide: bool) {
+        let Some(bars) = &self.bars else { return };
+        if bars.is_hidden() != hide {
+            bars.set_draw_target(if hide {
+                ProgressDrawTarget::hidden()
+            } else {
+                ProgressDrawTarget::stderr()
+            });
         }
     }
 

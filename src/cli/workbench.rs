@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::args::{AlertmanagerArgs, StoreArgs};
+use super::asking::Asker;
 use super::context::Context;
 use super::error::{CliError, Exit, OrExit as _};
 use super::reading;
@@ -15,7 +16,7 @@ use super::show::{ChannelReporter, News, Show};
 use crate::client::HttpOptions;
 use crate::config::Settings;
 use crate::engine::{
-    Clock, Delivery, Engine, Parts, RunFilter, RunSummary, Stop, Stopper, Store, StoreError,
+    Clock, Delivery, Engine, EngineOptions, Parts, RunFilter, RunSummary, Stop, Stopper, Store, StoreError,
 };
 use crate::perform::{Connection, Live, LiveOptions, SystemClock, ignores_hangup, is_alive, owner};
 use crate::playbook::compile_text;
@@ -31,6 +32,11 @@ pub(super) fn clock() -> Arc<dyn Clock> {
 pub(super) fn who(context: &Context) -> String {
     let user = context.environment.text("SUDO_USER").or_else(|| context.environment.text("USER"));
     user.or_else(|| context.environment.text("LOGNAME")).unwrap_or("amflow").to_owned()
+}
+
+/// Returns who started this program, as the system knows it: for decisions.
+pub(super) fn os_user(context: &Context) -> String {
+    crate::perform::os_user(context.environment.text("SUDO_USER"))
 }
 
 /// Opens the store that the flag, the configuration or the system name.
@@ -77,6 +83,8 @@ pub(super) struct Workbench {
     pub(super) news: UnboundedReceiver<News>,
     /// By which it is stopped.
     pub(super) stopper: Stopper,
+    /// Who asks people in place, where somebody sits at a terminal.
+    pub(super) asker: Option<Asker>,
 }
 
 impl Workbench {
@@ -105,10 +113,10 @@ impl Workbench {
                 })
             }),
             is_alive: Arc::new(is_alive),
-            options: settings.engine_options(),
+            options: EngineOptions { started_by: Some(os_user(context)), ..settings.engine_options() },
             stop,
         });
-        Ok(Workbench { engine, news, stopper })
+        Ok(Workbench { engine, news, stopper, asker: None })
     }
 
     /// Warns when the store also knows alerts that may be those of this delivery under other labels.
@@ -139,12 +147,19 @@ impl Workbench {
         let done = loop {
             tokio::select! {
                 done = &mut work => break done,
-                Some(news) = self.news.recv() => show.see(news),
+                Some(news) = self.news.recv() => see(news, show, &mut self.asker).await,
+                line = typed(&mut self.asker) => {
+                    if let Some(asker) = &mut self.asker {
+                        asker.typed(show.ui(), line).await;
+                        show.hide_bars(asker.is_asking());
+                    }
+                }
                 () = next(&mut interrupt) => self.stop("SIGINT", show),
                 () = next(&mut terminate) => self.stop("SIGTERM", show),
                 () = next(&mut hangup) => self.stop("SIGHUP", show),
             }
         };
+        self.asker = None;
         while let Ok(news) = self.news.try_recv() {
             show.see(news);
         }
@@ -194,6 +209,29 @@ fn live_options(context: &Context, settings: &Settings) -> Result<LiveOptions, C
         prometheus: settings.prometheus().or_end(Exit::Usage)?,
         ..LiveOptions::default()
     })
+}
+
+/// Shows one piece of news; what it says of tasks is also for the one who asks.
+async fn see(news: News, show: &mut Show<'_>, asker: &mut Option<Asker>) {
+    let Some(asker) = asker else { return show.see(news) };
+    match &news {
+        News::Asks(run, step) => {
+            show.hide_bars(true);
+            asker.opened(show.ui(), &run.run, step).await;
+        }
+        News::Settled(run, step) => asker.settled(show.ui(), &run.run, step).await,
+        _ => {}
+    }
+    show.hide_bars(asker.is_asking());
+    show.see(news);
+}
+
+/// Waits for a line that somebody types; for ever where nobody is asked.
+async fn typed(asker: &mut Option<Asker>) -> Option<String> {
+    match asker {
+        Some(asker) => asker.line().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn next(signal: &mut Option<tokio::signal::unix::Signal>) {

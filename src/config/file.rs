@@ -206,6 +206,7 @@ impl Checker<'_> {
             self.error("bad-value", span, "at least 1 run must be worked on at a time", None);
         }
         self.not_empty(&["author"], spec.author.as_deref());
+        self.people();
         config.spec = spec;
         config
     }
@@ -353,6 +354,31 @@ impl Checker<'_> {
         limits
     }
 
+    /// Checks names of people: they are typed on a command line and printed in lists.
+    fn people(&mut self) {
+        let people = self.from.value.people.clone();
+        let mut lists = vec![
+            (vec!["users".to_owned()], people.users),
+            (vec!["may_act_as_others".to_owned()], people.may_act_as_others),
+        ];
+        lists.extend(
+            people.groups.into_iter().map(|(group, names)| (vec!["groups".to_owned(), group], names)),
+        );
+        for (place, names) in lists {
+            let path: Vec<&str> = std::iter::once("people").chain(place.iter().map(String::as_str)).collect();
+            let groups = place.get(1).map(String::as_str).into_iter().filter(|group| !is_person(group));
+            for group in groups {
+                let span = self.nearest(&path);
+                self.error("bad-value", span, format!("`{group}` is no name of a group"), None);
+            }
+            for (at, name) in names.iter().enumerate().filter(|(_, name)| !is_person(name)) {
+                let span = self.item_span(&path, at);
+                let hint = Some("a name has no white space and no commas".to_owned());
+                self.error("bad-value", span, format!("`{name}` is no name of a user"), hint);
+            }
+        }
+    }
+
     fn not_empty(&mut self, path: &[&str], text: Option<&str>) {
         if text.is_some_and(|text| text.trim().is_empty()) {
             let span = self.span(path);
@@ -400,6 +426,10 @@ impl Checker<'_> {
     fn nearest(&self, path: &[&str]) -> Span {
         self.from.node.nearest(&keys(path)).0.span
     }
+}
+
+fn is_person(name: &str) -> bool {
+    !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == ',')
 }
 
 fn keys(path: &[&str]) -> Vec<PathSegment> {

@@ -16,7 +16,7 @@ use crate::client::{
     AmtoolConfig, BaseUrl, Cluster, ClusterError, Dialect, HttpConfig, HttpOptions, Prometheus,
 };
 use crate::engine::{EngineOptions, Offered};
-use crate::model::{Matcher, MatcherSyntax, Scope, Secret, TimeInterval};
+use crate::model::{Matcher, MatcherSyntax, People, Scope, Secret, TimeInterval};
 use crate::perform::SecretSource;
 use crate::playbook::Facts;
 use crate::run::GlobalLimits;
@@ -115,6 +115,8 @@ pub struct Settings {
     pub no_wait: bool,
     /// Who silences are made by.
     pub author: String,
+    /// Who decides.
+    pub people: People,
     /// What people should know of it, such as a variable that is listed and not set.
     pub notices: Vec<String>,
 }
@@ -185,6 +187,11 @@ impl Settings {
             parallel: flags.parallel.map(NonZeroUsize::get).or(configured_parallel).unwrap_or(4),
             no_wait: flags.no_wait,
             author: author.unwrap_or_else(|| "amflow".to_owned()),
+            people: People {
+                users: config.spec.people.users,
+                groups: config.spec.people.groups,
+                may_act_as_others: config.spec.people.may_act_as_others,
+            },
             file: config.path,
             notices,
         })
@@ -253,6 +260,7 @@ impl Settings {
             prometheus: self.prometheus.is_some(),
             connections: self.connections.keys().cloned().collect(),
             secrets: self.secrets.keys().cloned().collect(),
+            groups: self.people.groups.keys().cloned().collect(),
         }
     }
 
@@ -265,6 +273,7 @@ impl Settings {
             time_intervals: Some(self.time_intervals.clone()),
             alertmanager: Some(self.alertmanager.is_some()),
             prometheus: Some(self.prometheus.is_some()),
+            people: Some(self.people.clone()),
             matcher_syntax: MatcherSyntax::default(),
         }
     }

@@ -36,6 +36,20 @@ pub struct ConfigSpec {
     pub time_intervals: Vec<TimeIntervalSpec>,
     /// Who silences are made by; `amflow` when not given.
     pub author: Option<String>,
+    /// Who decides what `approve` steps ask.
+    pub people: PeopleSpec,
+}
+
+/// Who decides what `approve` steps ask.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PeopleSpec {
+    /// Users by name, beside those that are in groups. On the command line a user is the user of the system.
+    pub users: Vec<String>,
+    /// Groups by name, with the names of their members.
+    pub groups: BTreeMap<String, Vec<String>>,
+    /// Users of the system that may decide in the name of others, with `--as`. The journal names both.
+    pub may_act_as_others: Vec<String>,
 }
 
 /// Where Alertmanager is, and how to talk to it.

@@ -319,6 +319,7 @@ impl Engine {
             alerts: alerts.iter().map(|a| serde_json::to_value(a).unwrap_or(Value::Null)).collect(),
             env: self.options.env.clone(),
             source: delivery.source.clone(),
+            by: self.options.started_by.clone(),
             retry_of: None,
             seed: u64::from_le_bytes(id.as_bytes().last_chunk::<8>().copied().unwrap_or_default()),
         };

@@ -49,6 +49,7 @@ impl Engine {
         let mut started = old.started;
         started.retry_of = Some(run.to_owned());
         "retry".clone_into(&mut started.source);
+        started.by.clone_from(&self.options.started_by);
         let header = RunHeader { run: id.clone(), ..summary.header };
         let alerts: Vec<Alert> = started
             .alerts

@@ -380,7 +380,7 @@ impl Work<'_> {
         let reason = match &waits {
             Waits::Key(key) => format!("waits for the concurrency key `{key}`"),
             Waits::Time => "waits".to_owned(),
-            Waits::Person => "waits for a person".to_owned(),
+            Waits::Person => self.machine.run.waits_for_whom(),
             Waits::Pause if !self.paused => "left by a process that was stopped".to_owned(),
             Waits::Pause => "paused".to_owned(),
         };

@@ -17,6 +17,7 @@ mod raised;
 mod recovery;
 mod service;
 mod stop;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -32,13 +33,14 @@ pub use admission::{Delivery, Offer, OfferAnswer, StartedRun, waits_for_a_run};
 pub use driver::{RunEnd, RunEndKind};
 pub use options::{EngineOptions, Offered};
 pub use ports::{
-    Admitted, Answer, Ask, Call, Claim, Clock, Episode, EpisodeKey, KeyAsk, LEASE, Later, Lease, Observation,
-    Owner, Parking, Performer, Raised, Renewed, Reporter, RunFilter, RunHeader, RunSummary, Store,
-    StoreError, Take, Taken,
+    Admitted, Answer, Ask, Call, Claim, Clock, Episode, EpisodeKey, Judge, KeyAsk, LEASE, Later, Lease,
+    Observation, Owner, Parking, Performer, Raised, Renewed, Reporter, RunFilter, RunHeader, RunSummary,
+    Store, StoreError, Take, Taken,
 };
 pub use recovery::Resumed;
 pub use service::{Receipt, Refusal, Service, ServiceOptions, ServiceState, ServiceWork};
 pub use stop::{Stop, Stopper};
+pub use tasks::{DecideError, Decided, RunTask, Say, TaskFilter, TaskStatus, decide, find_task, open_tasks};
 
 /// Compiles a playbook's stored text again.
 pub type Compile = Arc<dyn Fn(&str) -> Result<Arc<Playbook>, String> + Send + Sync>;

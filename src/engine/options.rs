@@ -20,6 +20,8 @@ pub struct EngineOptions {
     pub limits: GlobalLimits,
     /// Author of silences.
     pub author: String,
+    /// Who started this program: a run's `prevent_self` keeps them from approving it.
+    pub started_by: Option<String>,
     /// Variables of the environment that the configuration lists, as they are now.
     pub env: BTreeMap<String, String>,
     /// What is configured.
@@ -36,6 +38,7 @@ impl Default for EngineOptions {
             always_on: false,
             limits: GlobalLimits::default(),
             author: "amflow".to_owned(),
+            started_by: None,
             env: BTreeMap::new(),
             offered: Offered::default(),
             heartbeat: Duration::from_secs(1),
@@ -54,6 +57,8 @@ pub struct Offered {
     pub connections: Vec<String>,
     /// Secrets by name.
     pub secrets: Vec<String>,
+    /// Groups of people by name.
+    pub groups: Vec<String>,
 }
 
 impl Offered {
@@ -73,6 +78,9 @@ impl Offered {
         }
         if let Some(name) = needs.secrets.iter().find(|n| !self.secrets.contains(n)) {
             return Some(format!("needs the secret `{name}`: add it to `secrets` in the configuration"));
+        }
+        if let Some(name) = needs.groups.iter().find(|n| !self.groups.contains(n)) {
+            return Some(format!("asks the group `{name}`: add it to `people.groups` in the configuration"));
         }
         None
     }

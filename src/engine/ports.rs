@@ -19,6 +19,9 @@ use crate::step::{Effect, Reply, Watch};
 /// A boxed future, so that ports can be trait objects.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// Says whether a signal may be left, by the run's journal and the signals that are not in it yet.
+pub type Judge = Box<dyn FnOnce(&[Stamped], &[Signal]) -> bool + Send>;
+
 /// The wall clock, and timers on it. The only way to learn the time.
 pub trait Clock: Send + Sync {
     /// Returns the present.
@@ -452,6 +455,20 @@ pub trait Store: Send + Sync {
 
     /// Leaves a signal for a run, and makes it due.
     fn signal(&self, run: String, signal: Signal, now: Timestamp) -> Answer<'_, Result<(), StoreError>>;
+
+    /// Leaves a signal for a run, and makes it due, unless `judge` is against it, which sees the run's journal
+    /// and the signals that are not in it yet. Nothing comes between its look and the signal. Returns whether it
+    /// was left; a run that is over takes none.
+    fn signal_if(
+        &self,
+        run: String,
+        signal: Signal,
+        judge: Judge,
+        now: Timestamp,
+    ) -> Answer<'_, Result<bool, StoreError>>;
+
+    /// Returns the signals of a run that are not in its journal yet, oldest first.
+    fn pending(&self, run: String) -> Answer<'_, Result<Vec<Signal>, StoreError>>;
 
     /// Returns a run's header, text and journal, for reading only.
     fn read(&self, run: String) -> Answer<'_, Result<(RunSummary, Arc<str>, Vec<Stamped>), StoreError>>;

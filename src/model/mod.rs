@@ -19,6 +19,7 @@ pub mod index;
 pub mod labels;
 pub mod matcher;
 pub mod payload;
+pub mod people;
 pub mod regex;
 pub mod secret;
 pub mod silence;
@@ -38,6 +39,7 @@ pub use matcher::{
     parse_one,
 };
 pub use payload::{BadAlert, PayloadError, PayloadReader, RawAlert, ReadStats, Shape, read_alerts};
+pub use people::People;
 pub use regex::{Pattern, RegexError};
 pub use secret::Secret;
 pub use silence::{PostableAlert, PostableSilence, Silence, SilenceId, SilenceState};

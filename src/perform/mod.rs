@@ -20,6 +20,7 @@ mod sighting;
 mod survivors;
 mod trouble;
 mod users;
+mod whoami;
 
 pub use clock::SystemClock;
 pub use environment::{BASE_VARIABLES, Environment};
@@ -30,3 +31,4 @@ pub use owner::{is_alive, owner};
 pub use proc::ignores_hangup;
 pub use redact::{RedactedStream, Redactor, SHORTEST_REDACTED};
 pub use secrets::{SecretError, SecretSource, Secrets};
+pub use whoami::os_user;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{MatcherSyntax, TimeInterval};
+use crate::model::{MatcherSyntax, People, TimeInterval};
 
 /// What the configuration offers to playbooks. `None` is "not known here", and then nothing is said about it.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,8 @@ pub struct Facts {
     pub alertmanager: Option<bool>,
     /// Whether a Prometheus is configured.
     pub prometheus: Option<bool>,
+    /// Who decides.
+    pub people: Option<People>,
     /// The grammar that matchers are read by.
     pub matcher_syntax: MatcherSyntax,
 }

@@ -18,6 +18,7 @@ mod document;
 mod parallel;
 mod parse;
 mod parse_step;
+mod people;
 mod inline;
 mod library;
 

@@ -97,6 +97,7 @@ fn compile(documents: &Documents, at: usize, facts: &Facts) -> (Option<Playbook>
         inlining: Vec::new(),
         steps: 0,
         needs: Needs::default(),
+        in_finally: 0,
         is_sound: document.is_sound,
     };
     let playbook = Parser::new(document, facts, &mut found, &mut whole).playbook(document);
@@ -116,6 +117,8 @@ pub(super) struct Whole<'d> {
     pub(super) steps: usize,
     /// What it needs of the configuration.
     pub(super) needs: Needs,
+    /// How many lists of `finally` are around the present place.
+    pub(super) in_finally: usize,
     /// Whether no document that it is made of has a problem of its own.
     pub(super) is_sound: bool,
 }
@@ -376,6 +379,7 @@ impl<'p, 'd> Parser<'p, 'd> {
             (&mut total.connections, &needs.connections),
             (&mut total.secrets, &needs.secrets),
             (&mut total.env, &needs.env),
+            (&mut total.groups, &needs.groups),
         ] {
             for name in more {
                 if !all.contains(name) {

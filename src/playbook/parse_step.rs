@@ -57,6 +57,11 @@ const KNOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("delay", "wait"),
     ("pause", "wait"),
     ("verify", "wait"),
+    ("approval", "approve"),
+    ("ask", "approve"),
+    ("confirm", "approve"),
+    ("manual", "approve"),
+    ("input", "approve"),
     ("query", "prometheus"),
     ("promql", "prometheus"),
     ("debug", "log"),
@@ -204,7 +209,7 @@ impl Parser<'_, '_> {
 
     /// Reads the work of a kind.
     fn action(&mut self, step: &Node, entry: &Entry, kind: &'static StepKind) -> Did {
-        let ends_itself = kind.name == "wait";
+        let ends_itself = matches!(kind.name, "wait" | "approve");
         let timeout = step.get("timeout").filter(|_| ends_itself);
         let mut compiler =
             Compiler::new(self.reader.file, self.reader.out).with_env(step.get("env")).with_timeout(timeout);
@@ -227,6 +232,9 @@ impl Parser<'_, '_> {
             let mut needs = Needs::default();
             action.needs(&mut needs);
             self.need(&needs, entry.value.span);
+            if let Some(asks) = action.asks() {
+                self.people(step, entry, asks);
+            }
         }
         let timeout = Some(DEFAULT_STEP_TIMEOUT);
         Did { body: action.map(Body::Action), fails: kind.name == "fail", timeout, ends_itself }
@@ -298,7 +306,9 @@ impl Parser<'_, '_> {
         if may_not_run {
             self.flow.in_handler();
         }
+        self.whole.in_finally += usize::from(!may_not_run);
         let steps = self.steps(nodes);
+        self.whole.in_finally -= usize::from(!may_not_run);
         self.flow.leave(&mark);
         self.flow.put_back(outer);
         self.flow.set_again(sets);

@@ -3,7 +3,7 @@
 use super::effect::effect_line;
 use crate::engine::RunHeader;
 use crate::run::{RunEvent, RunStatus, SignalKind, Stamped, is_mute, is_raised};
-use crate::step::{Hold, Outcome};
+use crate::step::{Hold, Outcome, Task};
 use crate::text::escape_for_terminal;
 
 /// Returns the part of a run's id that people use: its end, which differs between runs of one moment.
@@ -25,6 +25,17 @@ pub fn event_line(header: &RunHeader, stamped: &Stamped) -> Option<String> {
         RunEvent::AttemptStarted { path, attempt, effect: Some(effect), .. } => {
             let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
             format!("{path}{again}: {}", effect_line(effect))
+        }
+        RunEvent::AttemptContinued { path, memo, parked: true, for_person: true, .. } => {
+            let task = Task::of_memo(memo)?;
+            let until = task.deadline.map_or_else(String::new, |until| format!("; until {}", clock(until)));
+            match task.escalated_at {
+                Some(_) => format!("{path}: nobody decided; asks {} now{until}", task.whom()),
+                None => format!("{path}: asks {}: {}{until}", task.whom(), task.prompt),
+            }
+        }
+        RunEvent::AskedAgain { path, before, reason, .. } => {
+            format!("{path}: asks again, because what {before} does is not what was approved: {reason}")
         }
         RunEvent::AttemptContinued { path, parked: true, parked_until: Some(until), .. } => {
             format!("{path}: waits, looks again at {}", clock(*until))
@@ -54,8 +65,11 @@ pub fn event_line(header: &RunHeader, stamped: &Stamped) -> Option<String> {
         RunEvent::SignalReceived(signal) => match &signal.kind {
             SignalKind::Cancel { by } => format!("cancelled by {by}"),
             SignalKind::Restart => "cancelled by a newer run with the same key".to_owned(),
-            SignalKind::Decide { step, approve, by, .. } => {
-                format!("{step}: {} by {by}", if *approve { "approved" } else { "rejected" })
+            SignalKind::Decide { step, approve, by, comment, via, .. } => {
+                let comment = if comment.is_empty() { String::new() } else { format!(": {comment}") };
+                let via = if via.is_empty() { String::new() } else { format!(" ({via})") };
+                let word = if *approve { "approved" } else { "rejected" };
+                format!("{step}: {word} by {by}{via}{comment}")
             }
             SignalKind::Resolved { .. } => "a delivery says that the alert resolved".to_owned(),
         },

@@ -5,6 +5,7 @@ mod lines;
 mod record;
 mod shapes;
 mod story;
+mod task;
 
 pub use effect::{effect_details, effect_line, hold_line, shown};
 pub use lines::{event_line, said_line, short_id};
@@ -14,3 +15,4 @@ pub use record::{
 };
 pub use shapes::{BreakerRecord, BreakerState, RunStory, output_schema};
 pub use story::story;
+pub use task::{DecisionRecord, TaskRecord, asks_line, planned_lines, task_lines};

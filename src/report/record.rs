@@ -149,7 +149,7 @@ pub struct StepRecord {
     pub part: &'static str,
     /// Its path.
     pub path: String,
-    /// `effect`, `hold`, `wait`, `glue`, `block`, `parallel`, `not_yet_known`, `fails`, `skipped`; `did`: it was
+    /// `effect`, `hold`, `wait`, `approve`, `glue`, `block`, `parallel`, `not_yet_known`, `fails`, `skipped`; `did`: it was
     /// done for this plan (`--run-read-only`).
     pub does: &'static str,
     /// In words.
@@ -296,6 +296,10 @@ pub fn step_records(parts: &[PlannedPart]) -> Vec<StepRecord> {
                     record.effect = serde_json::to_value(hold).unwrap_or_default();
                 }
                 PlannedMove::Wait => record.does = "wait",
+                PlannedMove::Asks(task) => {
+                    record.does = "approve";
+                    record.summary = super::asks_line(task);
+                }
                 PlannedMove::Glue => {}
                 PlannedMove::Did { outcome, output } => {
                     record.does = "did";

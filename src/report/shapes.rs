@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::record::{GoOnRecord, LaterRecord, OUTPUT_VERSION, PlanRecord, RunRecord, RunReport, SkipRecord};
+use super::task::TaskRecord;
 use crate::engine::RunSummary;
 use crate::model::Alert;
 use crate::run::{GateState, Stamped};
@@ -143,6 +144,10 @@ pub fn output_schema() -> Value {
         ("runs resume", of(list::<RunRecord>, Some(one::<RunRecord>))),
         ("runs cancel", of(list::<RunRecord>, Some(one::<RunRecord>))),
         ("runs retry", of(list::<RetryLine>, Some(one::<RetryLine>))),
+        ("tasks list", of(list::<TaskRecord>, Some(one::<TaskRecord>))),
+        ("tasks show", of(one::<TaskRecord>, Some(one::<TaskRecord>))),
+        ("approve", of(one::<TaskRecord>, Some(one::<TaskRecord>))),
+        ("reject", of(one::<TaskRecord>, Some(one::<TaskRecord>))),
         ("breakers list", of(list::<BreakerRecord>, Some(one::<BreakerRecord>))),
         ("alerts", of(list::<Alert>, Some(one::<Alert>))),
         ("validate", of(one::<JsonReport>, None)),

@@ -53,7 +53,10 @@ impl Machine {
                 }
                 return self.advance(step, action, path, cx, None);
             };
-            let news = self.run.resolved.len();
+            if parked.for_person {
+                self.watch_while_asked(path, attempt.began, cx);
+            }
+            let news = self.run.resolved.len() + self.run.decisions.len();
             let told = news > self.told.get(path).copied().unwrap_or(0);
             if told {
                 self.told.insert(path.to_owned(), news);
@@ -134,17 +137,19 @@ impl Machine {
         let node = self.run.nodes.get(path);
         let attempt = node.and_then(|n| n.attempt.as_ref());
         let number = attempt.map_or_else(|| node.map_or(0, |n| n.attempts) + 1, |a| a.number);
-        let memo = attempt.map_or(Memo::Null, |a| a.memo.clone());
+        let (memo, began) = attempt.map_or((Memo::Null, self.now), |a| (a.memo.clone(), a.began));
+        let asked = action.asks().map(|_| self.asked(path, number, memo.is_null()));
         let context = ActionContext {
             scope: &scope,
             run: &self.run.id,
             playbook: &self.run.started.playbook,
             path,
             attempt: number,
-            began: attempt.map_or(self.now, |a| a.began),
+            began,
             now: self.now,
             alerts: &self.run.alerts,
             resolved: &self.run.resolved,
+            task: asked.as_ref().map(|asked| asked.context(&self.run)).unwrap_or_default(),
         };
         action.advance(&context, &memo, reply)
     }
@@ -163,6 +168,9 @@ impl Machine {
             outcome: Outcome::failed_for_good(error.reason, error.message),
             output: Value::Null,
         });
+        if first && let Some(settled) = self.is_not_approved(action, path, &wanted) {
+            return settled;
+        }
         match wanted {
             Move::Do { effect, if_lost, memo } => {
                 let twice = step.idempotent || step.read_only || action.changes_nothing();

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::playbook::TriggerStatus;
-use crate::step::{Effect, Hold, IfLost, Memo, Outcome};
+use crate::step::{Decision, Effect, Hold, IfLost, Memo, Outcome};
 
 /// An event with its place in the journal and the time at which it was recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -128,6 +128,17 @@ pub enum RunEvent {
         /// What was seen.
         reason: String,
     },
+    /// What comes next is not what was approved: the approval at `path` asks once more.
+    AskedAgain {
+        /// The step that asks.
+        path: String,
+        /// The step that would have come next.
+        before: String,
+        /// Of which kind its effect turned out to be: this is shown from now on.
+        kind: String,
+        /// What is not as it was shown.
+        reason: String,
+    },
     /// A hold is wanted; making it is tried until it is made or refused.
     HoldWanted {
         /// Its id within the run: a step's path, or `sync/inhibit` and the like.
@@ -217,6 +228,9 @@ pub struct Started {
     pub env: BTreeMap<String, String>,
     /// Where the alerts came from: `poll`, `stdin`, a file, a URL.
     pub source: String,
+    /// Who started the program that admitted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// The run that this one tries again (`runs retry`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<String>,
@@ -256,6 +270,19 @@ pub enum SignalKind {
         /// Answers to the task's questions.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         inputs: BTreeMap<String, Value>,
+        /// The digest of the task that they saw.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        digest: String,
+        /// Their groups at that time.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        groups: Vec<String>,
+        /// When they decided, which may be before it reached the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+        at: Option<Timestamp>,
+        /// How: `command`, `terminal`, `link`, `api`.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        via: String,
     },
     /// A delivery said that alerts of the run resolved.
     Resolved {
@@ -264,6 +291,42 @@ pub enum SignalKind {
     },
     /// The run's target fired again while it worked, and its playbook says `when_busy: restart`.
     Restart,
+}
+
+impl SignalKind {
+    /// Makes the signal of a decision about the task of a step.
+    pub fn decide(step: &str, decision: Decision) -> SignalKind {
+        SignalKind::Decide {
+            step: step.to_owned(),
+            approve: decision.approve,
+            by: decision.by,
+            comment: decision.comment,
+            inputs: decision.inputs,
+            digest: decision.digest,
+            groups: decision.groups,
+            at: Some(decision.at),
+            via: decision.via,
+        }
+    }
+
+    /// Returns the step and the decision about it, when it is one. `heard` is when the run was told: it was
+    /// made then, when nothing else is known.
+    pub fn decision(&self, heard: Timestamp) -> Option<(&str, Decision)> {
+        let SignalKind::Decide { step, approve, by, comment, inputs, digest, groups, at, via } = self else {
+            return None;
+        };
+        let decision = Decision {
+            approve: *approve,
+            by: by.clone(),
+            groups: groups.clone(),
+            comment: comment.clone(),
+            inputs: inputs.clone(),
+            digest: digest.clone(),
+            at: at.unwrap_or(heard),
+            via: via.clone(),
+        };
+        Some((step, decision))
+    }
 }
 
 /// What became of a run.

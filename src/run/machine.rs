@@ -42,6 +42,8 @@ pub struct Machine {
     taken_over: Option<String>,
     /// Nothing is done: what is not known yet is an error where it is read.
     pub(super) previewing: bool,
+    /// When the alert is looked at next while a person is waited for.
+    pub(super) next_look: Option<Timestamp>,
 }
 
 /// What the world allows a run.
@@ -125,6 +127,8 @@ pub struct PendingCall {
 
 /// The key of the call that looks the alert up; with its space it is no path of a step.
 pub(super) const RECHECK: &str = "look up";
+/// The key of the look that is made while a person is waited for: no other one's answer.
+pub(super) const WATCH: &str = "look on";
 /// Passes of one `next`, at most.
 const MOST_PASSES: usize = 100_000;
 /// How long holds and re-checks may take.
@@ -156,6 +160,7 @@ impl Machine {
             key: None,
             taken_over: None,
             previewing: false,
+            next_look: None,
         }
     }
 

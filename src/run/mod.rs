@@ -4,6 +4,8 @@
 //! of a journal; [`Machine`] says what comes next.
 
 mod admit;
+mod approval;
+mod approval_plan;
 mod attempt;
 mod backoff;
 mod ending;
@@ -17,6 +19,7 @@ mod preview;
 mod recheck;
 mod scope;
 mod state;
+mod tasks;
 mod walk;
 #[cfg(test)]
 mod tests;
@@ -33,4 +36,5 @@ pub use machine::{Machine, Next, Options, PendingCall, Waits};
 pub use mutes::{RAISED_LEASE, is_mute, is_raised};
 pub use preview::{Planned, PlannedMove, PlannedPart, next_to_read};
 pub use scope::{base_scope, fill_vars, key as concurrency_key};
-pub use state::{Attempt, Ending, HoldState, Node, Parked, Run};
+pub use state::{Approval, AskedAgain, Attempt, Ending, HoldState, Node, Parked, Run};
+pub use tasks::{TaskState, tasks_of};

@@ -11,7 +11,9 @@ use super::event::RunEvent;
 use super::machine::Machine;
 use super::walk::Walk;
 use crate::playbook::{Body, Step};
-use crate::step::{Action, ActionContext, Effect, FailureReason, Hold, Memo, Move, Outcome, Reply};
+use crate::step::{
+    Action, ActionContext, Effect, FailureReason, Hold, Memo, Move, Outcome, Reply, Task, TaskContext,
+};
 
 /// One step as a plan shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +36,8 @@ pub struct Planned {
     pub timeout: Option<Duration>,
     /// A failure of it does not end its list.
     pub continue_on_error: bool,
+    /// The kind of its effect, as far as the author's text alone says it.
+    pub kind: Option<String>,
 }
 
 /// The steps of one part of a playbook, in its order: `steps`, `on_failure`, `finally`.
@@ -57,6 +61,7 @@ pub fn next_to_read(parts: &[PlannedPart]) -> Option<(&Planned, &Effect)> {
             PlannedMove::Did { .. }
             | PlannedMove::Hold(_)
             | PlannedMove::Wait
+            | PlannedMove::Asks(_)
             | PlannedMove::NotYetKnown(_)
             | PlannedMove::Fails(_) => return None,
         }
@@ -73,6 +78,8 @@ pub enum PlannedMove {
     Hold(Box<Hold>),
     /// Wait.
     Wait,
+    /// Ask people, and wait for them.
+    Asks(Box<Task>),
     /// Nothing outside amflow.
     Glue,
     /// It was done for the plan, because it changes nothing.
@@ -92,6 +99,24 @@ pub enum PlannedMove {
     Skipped,
 }
 
+impl PlannedMove {
+    /// Returns the one word for it that every output uses.
+    pub fn word(&self) -> &'static str {
+        match self {
+            PlannedMove::Effect(_) => "effect",
+            PlannedMove::Hold(_) => "hold",
+            PlannedMove::Wait => "wait",
+            PlannedMove::Asks(_) => "approve",
+            PlannedMove::Glue => "glue",
+            PlannedMove::Did { .. } => "did",
+            PlannedMove::Group(kind) => kind,
+            PlannedMove::NotYetKnown(_) => "not_yet_known",
+            PlannedMove::Fails(_) => "fails",
+            PlannedMove::Skipped => "skipped",
+        }
+    }
+}
+
 impl Machine {
     /// Returns what the run would do, in the order of the playbook: steps, then `on_failure`, then `finally`.
     /// `replies` are those that are known already, by the path of the step.
@@ -109,7 +134,13 @@ impl Machine {
             .into_iter()
             .filter(|(_, steps, ..)| !steps.is_empty())
             .map(|(part, steps, prefix, cx)| {
-                let mut preview = Preview { replies, certain: part == "steps", out: Vec::new() };
+                let mut preview = Preview {
+                    replies,
+                    certain: part == "steps",
+                    to_approval: false,
+                    stopped: false,
+                    out: Vec::new(),
+                };
                 self.preview_list(steps, prefix, 0, &cx, &mut preview);
                 (part, preview.out)
             })
@@ -119,9 +150,22 @@ impl Machine {
         planned
     }
 
-    fn preview_list(&mut self, steps: &[Step], prefix: &str, depth: usize, cx: &Walk, out: &mut Preview<'_>) {
+    pub(super) fn preview_list(
+        &mut self,
+        steps: &[Step],
+        prefix: &str,
+        depth: usize,
+        cx: &Walk,
+        out: &mut Preview<'_>,
+    ) {
         for step in steps {
             let path = format!("{prefix}{}", step.id);
+            if out.stopped {
+                return;
+            }
+            if out.to_approval && self.run.nodes.get(&path).is_some_and(|node| node.outcome.is_some()) {
+                continue;
+            }
             let Some(list) = &step.foreach else {
                 self.preview_step(step, &path, depth, cx, out);
                 continue;
@@ -133,16 +177,31 @@ impl Machine {
                     let turn = format!("{path}[{n}]");
                     let mut inner = cx.clone();
                     inner.items.push((turn.clone(), item.clone()));
-                    self.preview_step(step, &turn, depth, &inner, out);
+                    if !out.stopped {
+                        self.preview_step(step, &turn, depth, &inner, out);
+                    }
                 }
             } else {
                 let why = format!("once for each of `{}`", list.source());
                 self.push(step, &path, depth, PlannedMove::NotYetKnown(why), out);
+                if out.to_approval {
+                    // Whatever the items are: what is done for each of them is part of what is approved.
+                    let certain = std::mem::replace(&mut out.certain, false);
+                    self.preview_inside(step, &path, depth, cx, out);
+                    out.certain = certain;
+                }
             }
         }
     }
 
-    fn preview_step(&mut self, step: &Step, path: &str, depth: usize, cx: &Walk, out: &mut Preview<'_>) {
+    pub(super) fn preview_step(
+        &mut self,
+        step: &Step,
+        path: &str,
+        depth: usize,
+        cx: &Walk,
+        out: &mut Preview<'_>,
+    ) {
         let when = step
             .when
             .as_ref()
@@ -164,27 +223,45 @@ impl Machine {
                     planned.summary = summary;
                 }
             }
+            Body::Block(_) => self.push(step, path, depth, PlannedMove::Group("block"), out),
+            Body::Parallel(_) => self.push(step, path, depth, PlannedMove::Group("parallel"), out),
+        }
+        self.preview_inside(step, path, depth, cx, out);
+        out.certain = certain;
+    }
+
+    /// Goes on with the steps inside a step, and sees whether an approval is among them.
+    fn preview_inside(&mut self, step: &Step, path: &str, depth: usize, cx: &Walk, out: &mut Preview<'_>) {
+        match &step.body {
+            Body::Action(action) => out.stopped |= out.to_approval && action.asks().is_some(),
             Body::Block(block) => {
-                self.push(step, path, depth, PlannedMove::Group("block"), out);
                 self.preview_list(&block.steps, &format!("{path}/"), depth + 1, cx, out);
+                // A failure comes before the next approval, too.
+                let stopped = std::mem::replace(&mut out.stopped, false);
                 out.certain = false;
                 self.preview_list(&block.on_failure, &format!("{path}/on_failure/"), depth + 1, cx, out);
+                out.stopped = false;
                 self.preview_list(&block.finally, &format!("{path}/finally/"), depth + 1, cx, out);
+                out.stopped = stopped;
             }
             Body::Parallel(branches) => {
-                self.push(step, path, depth, PlannedMove::Group("parallel"), out);
-                self.preview_list(branches, &format!("{path}/"), depth + 1, cx, out);
+                let mut stopped = false;
+                for branch in branches {
+                    let one = std::slice::from_ref(branch);
+                    self.preview_list(one, &format!("{path}/"), depth + 1, cx, out);
+                    stopped |= std::mem::replace(&mut out.stopped, false);
+                }
+                out.stopped = stopped;
             }
         }
-        out.certain = certain;
     }
 
     #[expect(clippy::unused_self, reason = "reads like its neighbours")]
     fn push(&self, step: &Step, path: &str, depth: usize, does: PlannedMove, out: &mut Preview<'_>) {
-        let (summary, harmless) = match &step.body {
-            Body::Action(action) => (action.summary(), action.changes_nothing()),
-            Body::Block(_) => ("block".to_owned(), false),
-            Body::Parallel(_) => ("parallel".to_owned(), false),
+        let (summary, harmless, kind) = match &step.body {
+            Body::Action(action) => (action.summary(), action.changes_nothing(), action.effect_kind()),
+            Body::Block(_) => ("block".to_owned(), false, None),
+            Body::Parallel(_) => ("parallel".to_owned(), false, None),
         };
         out.out.push(Planned {
             path: path.to_owned(),
@@ -196,6 +273,7 @@ impl Machine {
             read_only: out.certain && (step.read_only || harmless),
             timeout: step.timeout,
             continue_on_error: step.continue_on_error,
+            kind,
         });
     }
 
@@ -224,6 +302,9 @@ impl Machine {
         let does = match wanted {
             // After a reply it would ask again, a little later.
             Move::Do { .. } if heard => PlannedMove::Wait,
+            Move::Park { for_person: true, memo, .. } => {
+                Task::of_memo(&memo).map_or(PlannedMove::Wait, |task| PlannedMove::Asks(Box::new(task)))
+            }
             Move::Do { effect: Effect::Sighting(_), .. } | Move::Park { .. } => PlannedMove::Wait,
             Move::Do { effect, .. } => PlannedMove::Effect(Box::new(effect)),
             Move::Hold { hold, .. } => PlannedMove::Hold(Box::new(hold)),
@@ -265,6 +346,7 @@ impl Machine {
             now: self.now,
             alerts: &self.run.alerts,
             resolved: &[],
+            task: TaskContext { started_by: self.run.started.by.as_deref(), ..TaskContext::default() },
         };
         action.advance(&context, memo, reply).map_err(|error| match error.reason {
             FailureReason::Template => PlannedMove::NotYetKnown(error.message),
@@ -284,11 +366,23 @@ impl Machine {
 }
 
 /// A preview under way.
-struct Preview<'a> {
+pub(super) struct Preview<'a> {
     replies: &'a BTreeMap<String, Reply>,
     /// Whether the steps are sure to come: nothing around them depends on what is not yet known.
     certain: bool,
-    out: Vec<Planned>,
+    /// It is of what follows an approval: what is over is left out, and the next approval ends it.
+    to_approval: bool,
+    /// The next approval was met.
+    pub(super) stopped: bool,
+    /// What was planned so far.
+    pub(super) out: Vec<Planned>,
+}
+
+impl<'a> Preview<'a> {
+    /// Begins a preview of what follows an approval.
+    pub(super) fn after_approval(replies: &'a BTreeMap<String, Reply>) -> Preview<'a> {
+        Preview { replies, certain: true, to_approval: true, stopped: false, out: Vec::new() }
+    }
 }
 
 #[cfg(test)]
@@ -316,6 +410,7 @@ mod tests {
             alerts: vec![json!({"labels": {"alertname": "A", "x": "1"}, "startsAt": "2026-01-01T00:00:00Z"})],
             env: BTreeMap::new(),
             source: "stdin".to_owned(),
+            by: None,
             retry_of: None,
             seed: 0,
         };
@@ -333,6 +428,7 @@ mod tests {
             },
             PlannedMove::Hold(_) => "hold".to_owned(),
             PlannedMove::Wait => "wait".to_owned(),
+            PlannedMove::Asks(task) => format!("asks {}: {}", task.approvers, task.prompt),
             PlannedMove::Glue => "glue".to_owned(),
             PlannedMove::Did { outcome, .. } => format!("did: {}", outcome.status()),
             PlannedMove::Group(kind) => (*kind).to_owned(),

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::event::RunEvent;
-use super::machine::{Machine, PendingCall, RECHECK, SHORT_CALL, Waits, describe};
+use super::machine::{Machine, RECHECK, Waits, describe};
 use crate::playbook::TriggerStatus;
-use crate::step::{Effect, Reply, Sighted, SightingEffect, started_lately};
+use crate::step::{Reply, Sighted, started_lately};
 
 /// Where a re-check stands.
 pub(super) enum Recheckpoint {
@@ -48,15 +48,7 @@ impl Machine {
             self.wake_at(at, Waits::Time);
             return Recheckpoint::Asked;
         }
-        let fingerprints = self.run.alerts.iter().map(|a| a.fingerprint.clone()).collect();
-        self.in_flight.insert(RECHECK.to_owned());
-        self.next.start.push(PendingCall {
-            key: RECHECK.to_owned(),
-            path: "recheck".to_owned(),
-            attempt: 1,
-            effect: Effect::Sighting(SightingEffect { fingerprints }),
-            limit: Some(SHORT_CALL),
-        });
+        self.look_up(RECHECK);
         Recheckpoint::Asked
     }
 
@@ -96,17 +88,21 @@ impl Machine {
     }
 }
 
-enum Look {
+/// What a look at the run's alerts says.
+pub(super) enum Look {
+    /// One of them is there.
     Firing,
+    /// All are gone.
     Gone,
     /// Nobody knows it, and a peer that restarted may have forgotten it.
     Forgotten(String),
+    /// Nobody can say, and why.
     Unknown(String),
 }
 
 /// An alert that any peer knows is there; it is gone only when every peer says so, and none of them has
 /// just forgotten what it knew: Alertmanager (all versions) keeps alerts in memory alone.
-fn look(sighted: &Sighted) -> Look {
+pub(super) fn look(sighted: &Sighted) -> Look {
     if sighted.peers.iter().any(|peer| peer.failed.is_none() && !peer.seen.is_empty()) {
         return Look::Firing;
     }

@@ -340,7 +340,7 @@ impl Level<'_> {
 }
 
 /// A path without the numbers of turns.
-fn without_turns(path: &str) -> String {
+pub(super) fn without_turns(path: &str) -> String {
     path.split('/').map(|part| part.split('[').next().unwrap_or(part)).collect::<Vec<_>>().join("/")
 }
 
@@ -362,7 +362,7 @@ fn lists_of<'s>(block: &'s Block, at: &str) -> [(&'s [Step], String); 3] {
 }
 
 /// Returns whether a path is that of a step at `place`, in any turn of a `foreach` whose turn `place` leaves open.
-fn is_turn_of(path: &str, place: &str) -> bool {
+pub(super) fn is_turn_of(path: &str, place: &str) -> bool {
     let (mut parts, mut wanted) = (path.split('/'), place.split('/'));
     loop {
         match (parts.next(), wanted.next()) {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::event::{RunEvent, RunStatus, SignalKind, Stamped, Started};
-use crate::step::{Effect, Hold, IfLost, Memo, Outcome, RunAlert};
+use crate::step::{Decision, Effect, Hold, IfLost, Memo, Outcome, PlanLine, RunAlert, Task};
 
 /// One execution of one playbook for one group of episodes.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +52,33 @@ pub struct Run {
     pub idle_ms: u64,
     /// When a process last took it over from one that was gone.
     pub taken_over_at: Option<Timestamp>,
+    /// What people said, and to which step, in order.
+    pub decisions: Vec<(String, Decision)>,
+    /// What was approved, in order.
+    pub approvals: Vec<Approval>,
+    /// Approvals that asked once more.
+    pub asked_again: Vec<AskedAgain>,
     waiting_since: Option<Timestamp>,
+}
+
+/// What people let happen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Approval {
+    /// The step that asked.
+    pub path: String,
+    /// What was shown.
+    pub plan: Vec<PlanLine>,
+}
+
+/// An approval that asked once more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedAgain {
+    /// The step that asks.
+    pub path: String,
+    /// The step that was not as it was shown.
+    pub before: String,
+    /// Of which kind its effect turned out to be.
+    pub kind: String,
 }
 
 /// How a run ends.
@@ -183,6 +209,9 @@ impl Run {
             proved_gone: false,
             idle_ms: 0,
             taken_over_at: None,
+            decisions: Vec::new(),
+            approvals: Vec::new(),
+            asked_again: Vec::new(),
             waiting_since: None,
         }
     }
@@ -256,7 +285,9 @@ impl Run {
                 let node = self.node(path);
                 node.attempts = node.attempts.max(*attempt);
                 node.began.get_or_insert(at);
-                let waited = node.attempt.take().is_some_and(|a| a.parked.is_some() || a.continued);
+                let ended = node.attempt.take();
+                let waited = ended.as_ref().is_some_and(|a| a.parked.is_some() || a.continued);
+                let task = ended.and_then(|a| Task::of_memo(&a.memo)).filter(|_| outcome.is_good());
                 node.last = Some(outcome.clone());
                 node.output = output.clone();
                 if let Some(Value::Object(vars)) = output.get("vars") {
@@ -267,6 +298,9 @@ impl Run {
                 }
                 if waited {
                     self.recheck_due = true;
+                }
+                if let Some(task) = task {
+                    self.approvals.push(Approval { path: path.clone(), plan: task.plan });
                 }
                 self.count_idle(at);
             }
@@ -280,6 +314,11 @@ impl Run {
                 node.retry_due = None;
                 node.outcome = Some(outcome.clone());
                 node.ended = Some(at);
+            }
+            RunEvent::AskedAgain { path, before, kind, .. } => {
+                let (path, before, kind) = (path.clone(), before.clone(), kind.clone());
+                self.reopen(&path);
+                self.asked_again.push(AskedAgain { path, before, kind });
             }
             RunEvent::RecheckFailed { reason, .. } => {
                 self.gone.get_or_insert_with(|| reason.clone());
@@ -328,6 +367,9 @@ impl Run {
                     }
                     SignalKind::Decide { .. } => {}
                 }
+                if let Some((step, decision)) = signal.kind.decision(at) {
+                    self.decisions.push((step.to_owned(), decision));
+                }
             }
             RunEvent::TakenOver { lost, .. } => {
                 self.taken_over_at = Some(at);
@@ -342,6 +384,39 @@ impl Run {
                 self.finished = Some(Ending { status: *status, reason: reason.clone(), step, at });
             }
         }
+    }
+
+    /// Takes an approval for not given, and what is around it for not over.
+    fn reopen(&mut self, path: &str) {
+        self.approvals.retain(|approval| approval.path != path);
+        let Some(node) = self.nodes.get_mut(path) else { return };
+        node.repeated += u32::from(node.attempts > 0);
+        node.attempt = None;
+        node.retry_due = None;
+        node.last = None;
+        for (around, node) in &mut self.nodes {
+            let inside = path.strip_prefix(around.as_str());
+            if inside.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '['])) {
+                node.outcome = None;
+                node.ended = None;
+            }
+        }
+    }
+
+    /// Says for whom the run waits, for listings.
+    pub fn waits_for_whom(&self) -> String {
+        let tasks = self.nodes.iter().filter_map(|(path, node)| {
+            let attempt = node.attempt.as_ref().filter(|a| a.parked.is_some_and(|p| p.for_person))?;
+            Some(Task::of_memo(&attempt.memo)?.waits_for(path))
+        });
+        let tasks: Vec<String> = tasks.collect();
+        if tasks.is_empty() { "waits for a person".to_owned() } else { tasks.join("; ") }
+    }
+
+    /// Returns what people said to a step, in order.
+    pub fn decisions_of(&self, path: &str) -> Vec<Decision> {
+        let of_it = self.decisions.iter().filter(|(step, _)| step == path);
+        of_it.map(|(_, decision)| decision.clone()).collect()
     }
 
     /// Attempts whose end is unknown but which may be done again begin anew, or go on where their

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::approve::{Asks, Decision, PlanLine};
 use super::effect::Reply;
 use super::outcome::{FailureReason, Memo, Move, Outcome};
 use crate::template::{RenderError, Scope};
@@ -41,6 +42,17 @@ pub trait Action: fmt::Debug + Send + Sync {
         self.summary()
     }
 
+    /// Returns the kind of its effect as far as the author's text alone says it, in the words of
+    /// [`super::Effect::kind`]; `None` where the kind of the step says it all.
+    fn effect_kind(&self) -> Option<String> {
+        None
+    }
+
+    /// Returns whom it asks, when it waits for people to approve what comes next.
+    fn asks(&self) -> Option<&Asks> {
+        None
+    }
+
     /// Tells what of the configuration it needs.
     fn needs(&self, needs: &mut Needs);
 }
@@ -66,6 +78,21 @@ pub struct ActionContext<'a> {
     pub alerts: &'a [RunAlert],
     /// Fingerprints of alerts that a delivery said are resolved since the run began.
     pub resolved: &'a [String],
+    /// What a step that asks people may know.
+    pub task: TaskContext<'a>,
+}
+
+/// What a step that asks people may know.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TaskContext<'a> {
+    /// What people have said to it, in order.
+    pub decisions: &'a [Decision],
+    /// Who started the run.
+    pub started_by: Option<&'a str>,
+    /// What the run does once it is approved; given when it asks for the first time.
+    pub plan: &'a [PlanLine],
+    /// The digest of all that is approved; given when it asks for the first time.
+    pub digest: &'a str,
 }
 
 /// An alert of a run, as far as verifying it needs.
@@ -118,6 +145,8 @@ pub struct Needs {
     pub secrets: Vec<String>,
     /// Variables of the environment that must be listed by the configuration.
     pub env: Vec<String>,
+    /// Groups of people.
+    pub groups: Vec<String>,
 }
 
 impl Needs {

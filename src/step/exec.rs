@@ -6,6 +6,7 @@ use super::action::{Action, ActionContext, Needs, StepError};
 use super::command::{CommandOptions, ExpectSpec, LimitsSpec, perform};
 use super::compiler::Compiler;
 use super::effect::{Effect, Reply};
+use super::effect_kind;
 use super::kind::StepKind;
 use super::outcome::{FailureReason, IfLost, Memo, Move};
 use super::output::COMMAND_FIELDS;
@@ -122,6 +123,11 @@ impl Action for Exec {
     fn summary(&self) -> String {
         let words: Vec<&str> = self.argv.iter().map(TextTemplate::source).collect();
         format!("run {}", words.join(" "))
+    }
+
+    fn effect_kind(&self) -> Option<String> {
+        let program = self.argv.first().filter(|program| program.is_constant());
+        Some(effect_kind::of_command(program.map(TextTemplate::source)))
     }
 
     fn needs(&self, needs: &mut Needs) {

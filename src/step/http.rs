@@ -9,6 +9,7 @@ use super::compiler::{BELOW, Compiler};
 use super::effect::{
     DEFAULT_OUTPUT_LIMIT, Effect, Reply, RequestBody, RequestEffect, Responded, TextOrSecret,
 };
+use super::effect_kind;
 use super::kind::StepKind;
 use super::outcome::{FailureReason, IfLost, Memo, Move, Outcome};
 use super::output::{RESPONSE_FIELDS, judged, last_line, of_response};
@@ -387,6 +388,10 @@ impl Action for Request {
     fn summary(&self) -> String {
         let source = self.url.source();
         format!("{} {}", self.method, without_password(source.strip_prefix(BELOW).unwrap_or(source)))
+    }
+
+    fn effect_kind(&self) -> Option<String> {
+        Some(effect_kind::of_request(self.method, self.connection.as_deref(), self.url.source()))
     }
 
     fn needs(&self, needs: &mut Needs) {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::action::Action;
 use super::compiler::Compiler;
-use super::{alert, assert, exec, fail, http, log, prometheus, set, shell, silence, wait};
+use super::{alert, approve, assert, exec, fail, http, log, prometheus, set, shell, silence, wait};
 use crate::text::{Node, closest};
 
 /// One kind of step: its words, its schema, and how to make an [`Action`] of what was written.
@@ -38,6 +38,7 @@ pub const STEP_KINDS: &[StepKind] = &[
     silence::KIND,
     alert::KIND,
     wait::KIND,
+    approve::KIND,
     prometheus::KIND,
     set::KIND,
     assert::KIND,

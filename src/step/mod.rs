@@ -4,6 +4,7 @@
 //! [`Action`] of what was written; an action says its next [`Move`] and never does anything itself.
 
 mod effect;
+mod effect_kind;
 mod hold;
 mod outcome;
 mod action;
@@ -24,6 +25,7 @@ mod http;
 mod silence;
 mod alert;
 mod wait;
+mod approve;
 mod prometheus;
 mod set;
 mod assert;
@@ -34,7 +36,11 @@ mod testing;
 #[cfg(test)]
 mod properties;
 
-pub use action::{Action, ActionContext, DEFAULT_STEP_TIMEOUT, Needs, RunAlert, StepError};
+pub use action::{Action, ActionContext, DEFAULT_STEP_TIMEOUT, Needs, RunAlert, StepError, TaskContext};
+pub use approve::{
+    Approvers, Asks, Decision, Escalation, OnTimeout, PlanLine, Question, QuestionType, Refusal, Standing,
+    Task,
+};
 pub use compiler::Compiler;
 pub use effect::{
     Captured, CommandEffect, CommandLimits, DEFAULT_OUTPUT_LIMIT, Effect, Exited, PeerSight, Queried,

@@ -35,6 +35,9 @@ fn any_json() -> impl Strategy<Value = Value> {
             Just("metric"),
             Just("value"),
             Just("values"),
+            Just("task"),
+            Just("prompt"),
+            Just("required"),
         ];
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),

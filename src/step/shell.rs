@@ -6,6 +6,7 @@ use super::action::{Action, ActionContext, Needs, StepError};
 use super::command::{CommandOptions, ExpectSpec, LimitsSpec, perform};
 use super::compiler::Compiler;
 use super::effect::{Effect, Reply, TextOrSecret};
+use super::effect_kind;
 use super::kind::StepKind;
 use super::outcome::{FailureReason, IfLost, Memo, Move};
 use super::output::COMMAND_FIELDS;
@@ -141,6 +142,10 @@ impl Action for Shell {
         let first = lines.next().unwrap_or_default();
         let more = if lines.next().is_some() { " ..." } else { "" };
         format!("run the script {first}{more}")
+    }
+
+    fn effect_kind(&self) -> Option<String> {
+        Some(effect_kind::of_command(self.interpreter.first().map(String::as_str)))
     }
 
     fn needs(&self, needs: &mut Needs) {

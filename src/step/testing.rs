@@ -118,6 +118,7 @@ pub(super) fn advance_at(
         now: at(seconds),
         alerts: &alerts,
         resolved,
+        task: super::TaskContext::default(),
     };
     action.advance(&cx, memo, last)
 }

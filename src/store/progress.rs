@@ -1,6 +1,7 @@
 //! [`Progress`]: what a batch of events changes of a run's line in listings.
 
 use crate::run::{RunEvent, RunStatus, Signal};
+use crate::step::Task;
 
 /// What a batch of events says of the run as a whole.
 #[derive(Debug, Default, PartialEq)]
@@ -27,11 +28,11 @@ impl Progress<'_> {
                 RunEvent::GateWanted { key } => {
                     progress.status = Some((RunStatus::Queued, queued(key)));
                 }
-                RunEvent::AttemptContinued { parked: true, path, for_person, .. } => {
-                    let reason = if *for_person {
-                        format!("waits for a person at {path}")
-                    } else {
-                        format!("waits at {path}")
+                RunEvent::AttemptContinued { parked: true, path, for_person, memo, .. } => {
+                    let reason = match Task::of_memo(memo) {
+                        Some(task) => task.waits_for(path),
+                        None if *for_person => format!("waits for a person at {path}"),
+                        None => format!("waits at {path}"),
                     };
                     progress.status = Some((RunStatus::Waiting, reason));
                 }
@@ -47,6 +48,7 @@ impl Progress<'_> {
                 | RunEvent::RetryScheduled { .. }
                 | RunEvent::StepFinished { .. }
                 | RunEvent::RecheckFailed { .. }
+                | RunEvent::AskedAgain { .. }
                 | RunEvent::HoldWanted { .. }
                 | RunEvent::HoldMade { .. }
                 | RunEvent::HoldReleased { .. }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use amflow::model::MatcherSyntax;
+use amflow::model::{MatcherSyntax, People};
 use amflow::playbook::{Facts, Loaded, parse_files};
 use amflow::text::render;
 use regex::Regex;
@@ -40,6 +40,11 @@ fn facts(code: &str) -> Facts {
         time_intervals: Some(BTreeMap::new()),
         alertmanager: Some(has_servers),
         prometheus: Some(has_servers),
+        people: Some(People {
+            users: Vec::new(),
+            groups: BTreeMap::from([("oncall".to_owned(), vec!["ann".to_owned(), "bob".to_owned()])]),
+            may_act_as_others: Vec::new(),
+        }),
         matcher_syntax: MatcherSyntax::default(),
     }
 }

@@ -88,6 +88,7 @@ alertmanager: {urls: ['http://localhost:9093']}
 prometheus: {url: 'http://localhost:9090'}
 secrets: {api_token: {file: token}}
 connections: {wiki: {url: 'https://wiki.example.com'}}
+people: {groups: {oncall: [ann, bob]}}
 ";
 
 fn validate(text: &str, config: &str) -> (i32, String) {

@@ -71,6 +71,20 @@ fn told(run: &Run) -> String {
     for (path, vars) in &run.set {
         line(&["set", path, &json!(vars).to_string()]);
     }
+    for (step, said) in &run.decisions {
+        line(&[
+            "decision",
+            step,
+            if said.approve { "yes" } else { "no" },
+            &said.by,
+            &said.at.to_string(),
+            &said.via,
+        ]);
+    }
+    for approval in &run.approvals {
+        let plan: Vec<&str> = approval.plan.iter().map(|line| line.path.as_str()).collect();
+        line(&["approved", &approval.path, &plan.join(",")]);
+    }
     for (name, value) in [
         ("cancelled by", run.cancelled_by.clone()),
         ("gone", run.gone.clone()),
@@ -114,6 +128,7 @@ fn each_kind_of_event_has_a_place_in_history() {
     seen.sort();
     seen.dedup();
     let expected = [
+        "asked_again",
         "attempt_continued",
         "attempt_finished",
         "attempt_started",

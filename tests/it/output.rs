@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::lab::{Lab, Outcome};
+use crate::support::lab::{Lab, Outcome, finish};
 use crate::support::program::{amflow, fresh, root};
 use crate::support::schema::{Schema, strict};
 
@@ -51,6 +51,24 @@ impl Checked {
 
 const WAITS: &str =
     "matchers: [alertname = W]\nrecheck: never\nlimits: {cooldown: none}\nsteps:\n  - wait: 1h\n";
+
+const ASKS: &str = "\
+matchers: [alertname = P]
+recheck: never
+limits: {cooldown: none, targets: none, rate: none}
+steps:
+  - id: ask
+    approve:
+      prompt: go
+      approvers: {users: [root]}
+      timeout: 1h
+      on_timeout: escalate
+      escalate: {users: [boss], on_timeout: fail}
+      inputs: {n: {type: int, default: 1, min: 0}, how: {choices: [fast, slow], required: false}}
+  - exec: ['true']
+  - silence: {}
+  - http: {post: \"https://ann:hush@h.invalid/{{ steps.ask.inputs.n }}\"}
+";
 
 const RARE: &str = "matchers: [alertname = L]\nrecheck: never\nlimits: {rate: 1 in 1h, targets: none}\nsteps:\n  - exec: ['true']\n";
 
@@ -150,6 +168,20 @@ fn everything_printed_for_programs_is_as_the_schema_says() {
             lab.run(&format!("runs resume {id} --no-wait -o {format}")).code(4)
         });
         checked.output("runs-cancel", format, &lab.run(&format!("runs cancel {id} -o {format}")));
+    }
+
+    let me = finish(lab.command("id").arg("-un")).stdout;
+    lab.playbook("asks", &ASKS.replace("users: [root]", &format!("users: ['{}']", me.trim())));
+    for (n, format) in [(1, "json"), (2, "ndjson")] {
+        for (n, word) in [(n, "approve"), (n + 2, "reject")] {
+            lab.pipe("run --no-wait", piped(&[alert("P", n)])).code(4);
+            checked.output("tasks-list", format, &lab.run(&format!("tasks list -o {format}")));
+            let open = lab.run("tasks list -o json").json();
+            let id = open[0]["run"].as_str().unwrap();
+            checked.output("tasks-show", format, &lab.run(&format!("tasks show {id} -o {format}")));
+            checked.output(word, format, &lab.run(&format!("{word} {id} --comment so -o {format}")).code(0));
+            checked.output("runs-show", format, &lab.run(&format!("runs show {id} -o {format}")));
+        }
     }
 
     lab.playbook("bad", "matchers: [severity != info]\nsteps:\n  - shel: x\n");

@@ -31,6 +31,7 @@ fn library() -> Library {
         time_intervals: Some(std::collections::BTreeMap::new()),
         alertmanager: Some(true),
         prometheus: Some(false),
+        people: Some(amflow::model::People::default()),
         matcher_syntax: MatcherSyntax::default(),
     };
     let loaded = parse_files(shipped(), &facts);

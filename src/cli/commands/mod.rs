@@ -4,6 +4,7 @@ mod alertmanager_config;
 mod alerts;
 mod breakers;
 mod completions;
+mod decide;
 mod demo;
 mod init;
 mod man;
@@ -12,6 +13,7 @@ mod plan;
 mod run;
 mod runs;
 mod schema;
+mod tasks;
 mod validate;
 
 use clap::Subcommand;
@@ -34,6 +36,12 @@ pub enum Command {
     Alerts(alerts::AlertsArgs),
     /// List, show, resume, cancel, retry and prune runs
     Runs(runs::RunsArgs),
+    /// List and show what people have to decide
+    Tasks(tasks::TasksArgs),
+    /// Approve what a run waits to do
+    Approve(decide::ApproveArgs),
+    /// Reject what a run waits to do, which ends it
+    Reject(decide::RejectArgs),
     /// Hold everything, or one playbook, at once and everywhere
     Pause(pause::PauseArgs),
     /// End a pause
@@ -62,6 +70,9 @@ pub(super) fn run(command: Command, context: &Context) -> Result<Exit, CliError>
         Command::Run(args) => run::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
         Command::Runs(args) => runs::run(&args, context),
+        Command::Tasks(args) => tasks::run(&args, context),
+        Command::Approve(args) => decide::approve(&args, context),
+        Command::Reject(args) => decide::reject(&args, context),
         Command::Pause(args) => pause::pause(&args, context),
         Command::Unpause(args) => pause::unpause(&args, context),
         Command::Validate(args) => validate::run(&args, context),
@@ -73,4 +84,16 @@ pub(super) fn run(command: Command, context: &Context) -> Result<Exit, CliError>
         Command::Completions(args) => completions::run(&args, context),
         Command::Man(args) => man::run(&args, context),
     }
+}
+
+/// Finds the run that a person means: its id, or the beginning or end of it.
+///
+/// # Errors
+/// There is none, or there are several.
+pub(super) fn find_run(
+    context: &Context,
+    store: &dyn crate::engine::Store,
+    named: &str,
+) -> Result<crate::engine::RunSummary, CliError> {
+    runs::find(context, store, named)
 }

@@ -254,6 +254,7 @@ fn planned_line(context: &Context, step: &Planned) {
         PlannedMove::Effect(effect) => crate::report::effect_line(effect),
         PlannedMove::Hold(hold) => crate::report::hold_line(hold),
         PlannedMove::Wait | PlannedMove::Glue => summary,
+        PlannedMove::Asks(task) => ui.paint(Tone::Doubtful, &crate::report::asks_line(task)),
         PlannedMove::Did { outcome, .. } => {
             let tone = if outcome.is_good() { Tone::Good } else { Tone::Bad };
             let reason = escape_for_terminal(&outcome.reason()).into_owned();

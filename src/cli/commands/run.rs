@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::args::{Format, OutputArgs, PlaybookArgs, RunningArgs, SourceArgs, StoreArgs};
+use crate::cli::asking::Asker;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
 use crate::cli::reading::{self, Reading};
@@ -72,6 +73,10 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
     let lines = !context.ui.is_quiet();
     let mut bench = Workbench::new(context, &reading.settings, store, lines)?;
     bench.warn_of_overlap(context, &reading.delivery)?;
+    if args.source.from.as_deref() != Some("-") {
+        let store = bench.engine.store().clone();
+        bench.asker = Asker::at_terminal(context, &reading.settings, store);
+    }
     let mut show = Show::new(&context.ui, args.output.output);
     let worked = context.block_on(work(&mut bench, &reading, &mut show))?;
     let (offers, ends) = worked.or_end(Exit::Unable)?;

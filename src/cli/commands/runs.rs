@@ -182,7 +182,7 @@ fn cells(run: &RunSummary) -> Vec<String> {
 }
 
 /// Finds the run that a person means: its id, or the beginning or end of it.
-fn find(context: &Context, store: &dyn Store, named: &str) -> Result<RunSummary, CliError> {
+pub(super) fn find(context: &Context, store: &dyn Store, named: &str) -> Result<RunSummary, CliError> {
     let runs = context.block_on(store.list(RunFilter::default()))?.or_end(Exit::Unable)?;
     let mut found: Vec<_> = runs
         .into_iter()

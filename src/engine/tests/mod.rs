@@ -6,6 +6,7 @@ mod admission;
 mod by_hand;
 mod crash;
 mod holds;
+mod people;
 mod processes;
 mod service;
 mod waiting;

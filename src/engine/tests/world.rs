@@ -89,7 +89,7 @@ impl World {
         );
         let reporter = Arc::new(RecordingReporter::default());
         let (stopper, stop) = Stop::new();
-        let offered = Offered { alertmanager: true, ..Offered::default() };
+        let offered = Offered { alertmanager: true, groups: vec!["oncall".to_owned()], ..Offered::default() };
         let mut options = EngineOptions { offered, ..EngineOptions::default() };
         change(&mut options);
         let dead = Arc::clone(&self.dead);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::sim::{Answer, Script, Sim, at, exit, playbook, script};
+use super::sim::{Answer, Person, Script, Sim, at, exit, playbook, script};
 use crate::playbook::{Block, Body, Playbook, Step};
 use crate::run::{PendingCall, Run, RunEvent, Stamped};
 use crate::step::{Effect, HoldAction, IfLost, Outcome};
@@ -16,9 +16,12 @@ struct Story {
     script: &'static [(&'static str, &'static [i32])],
     resolved_after: Option<i64>,
     cancelled_at: Option<&'static str>,
+    /// Who approves what, some time after it was asked.
+    approved: &'static [(&'static str, i64)],
 }
 
-const STORY: Story = Story { what: "", playbook: "", script: &[], resolved_after: None, cancelled_at: None };
+const STORY: Story =
+    Story { what: "", playbook: "", script: &[], resolved_after: None, cancelled_at: None, approved: &[] };
 
 fn stories() -> Vec<Story> {
     vec![
@@ -74,6 +77,30 @@ fn stories() -> Vec<Story> {
             ..STORY
         },
         Story {
+            what: "an approval, and what was muted before it",
+            playbook: "sync: {inhibit: true}\nsteps: [{id: a, exec: [a]}, {id: ask, approve: {prompt: go}}, {id: b, exec: [b]}]\nfinally: [{id: z, exec: [z]}]\n",
+            approved: &[("ask", 90)],
+            ..STORY
+        },
+        Story {
+            what: "an approval that nobody gives",
+            playbook: "steps: [{id: a, exec: [a]}, {id: ask, approve: {prompt: go, timeout: 5m, on_timeout: escalate, escalate: {users: [boss], timeout: 5m, on_timeout: fail}}}, {id: b, exec: [b]}]\non_failure: [{id: f, exec: [f]}]\nfinally: [{id: z, exec: [z]}]\n",
+            ..STORY
+        },
+        Story {
+            what: "an approval that is asked again inside a block, beside another",
+            playbook: "steps:\n  - id: p\n    parallel:\n      - {id: k, block: [{id: ask, approve: {prompt: go}}, {id: l, idempotent: true, exec: [l]}, {id: m, exec: ['m{{ steps.l.exit_code }}']}]}\n      - {id: c, block: [{id: ask2, approve: {prompt: go}}, {id: n, exec: [n]}]}\n  - {id: d, exec: [d]}\nfinally: [{id: z, exec: [z]}]\n",
+            approved: &[("p/k/ask", 30), ("p/c/ask2", 200)],
+            ..STORY
+        },
+        Story {
+            what: "an alert that is gone while a person is waited for",
+            playbook: "steps: [{id: a, exec: [a]}, {id: ask, approve: {prompt: go}}, {id: b, exec: [b]}]\nfinally: [{id: z, exec: [z]}]\n",
+            resolved_after: Some(100),
+            approved: &[("ask", 1_000)],
+            ..STORY
+        },
+        Story {
             what: "an alert that is gone after a wait",
             playbook: "steps: [{id: a, exec: [a]}, {id: w, wait: 5m}, {id: b, exec: [b]}]\nfinally: [{id: z, exec: [z]}]\n",
             resolved_after: Some(60),
@@ -104,6 +131,7 @@ fn remaining(script: &Script, begun: &BTreeMap<String, usize>) -> Script {
 fn live(story: &Story, playbook: &Arc<Playbook>) -> Sim {
     let mut sim = Sim::new(playbook).with(answers(story));
     sim.resolved_at = story.resolved_after.map(at);
+    sim.people = story.approved.iter().map(|(step, after)| Person::approves(step, "ann", *after)).collect();
     if let Some(path) = story.cancelled_at {
         sim.run_while(|sim| sim.begun.iter().all(|(call, _)| call.path != path));
         sim.cancel("ann");
@@ -177,6 +205,7 @@ fn killed(playbook: &Arc<Playbook>, whole: &Sim, length: usize, happened: bool) 
     sim.script = remaining(&whole.script, &used);
     sim.resolved_at = whole.resolved_at;
     sim.failures = whole.failures;
+    sim.people.clone_from(&whole.people);
     sim.now += jiff::SignedDuration::from_secs(120);
     sim.machine.take_over("another process");
     sim
@@ -326,6 +355,7 @@ fn a_second_kill_during_recovery_changes_nothing() {
                 let events: &[Stamped] = &second.journal[..again];
                 if Run::replay("r", events).unwrap().finished.is_none() {
                     let mut third = Sim::resumed(&playbook, events.to_vec());
+                    third.people.clone_from(&whole.people);
                     third.now += jiff::SignedDuration::from_secs(120);
                     third.machine.take_over("a third process");
                     third.run();

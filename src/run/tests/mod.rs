@@ -2,6 +2,7 @@
 
 mod sim;
 
+mod approvals;
 mod control;
 mod gate;
 mod holds;

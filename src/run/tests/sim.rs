@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::playbook::{Facts, Playbook, TriggerStatus, compile_text};
 use crate::run::{
     GateChange, Machine, Next, Options, PendingCall, Run, RunEvent, RunStatus, Signal, SignalKind, Stamped,
-    Started, Waits,
+    Started, Waits, tasks_of,
 };
 use crate::step::{
-    Effect, Exited, HoldAction, Outcome, PeerSight, Queried, Reply, Responded, SeenAlert, Sighted,
+    Decision, Effect, Exited, HoldAction, Outcome, PeerSight, Queried, Reply, Responded, SeenAlert, Sighted,
 };
 use crate::text::render;
 
@@ -50,9 +50,41 @@ pub(super) struct Sim {
     pub(super) gates: Vec<GateChange>,
     /// Lets commands without a script fail now and then, always at the same places for one seed.
     pub(super) failures: Option<u64>,
+    /// People who decide what is asked.
+    pub(super) people: Vec<Person>,
     pub(super) in_flight: VecDeque<(PendingCall, Timestamp)>,
     answered: BTreeMap<String, usize>,
     pub(super) last: Option<(Option<Timestamp>, Option<Waits>)>,
+}
+
+/// Somebody who decides what a step asks, some time after it was asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Person {
+    pub(super) step: &'static str,
+    pub(super) by: &'static str,
+    pub(super) approve: bool,
+    pub(super) after: jiff::SignedDuration,
+}
+
+impl Person {
+    /// Makes somebody who says yes after so many seconds.
+    pub(super) fn approves(step: &'static str, by: &'static str, after: i64) -> Person {
+        Person { step, by, approve: true, after: jiff::SignedDuration::from_secs(after) }
+    }
+
+    /// Returns what they say to a task.
+    pub(super) fn decision(&self, digest: &str, at: Timestamp) -> Decision {
+        Decision {
+            approve: self.approve,
+            by: self.by.to_owned(),
+            groups: Vec::new(),
+            comment: String::new(),
+            inputs: BTreeMap::new(),
+            digest: digest.to_owned(),
+            at,
+            via: "command".to_owned(),
+        }
+    }
 }
 
 pub(super) fn at(seconds: i64) -> Timestamp {
@@ -88,6 +120,7 @@ pub(super) fn started() -> RunEvent {
         })],
         env: BTreeMap::new(),
         source: "poll".to_owned(),
+        by: Some("starter".to_owned()),
         retry_of: None,
         seed: 7,
     }))
@@ -116,6 +149,7 @@ impl Sim {
             resolved_at: None,
             gates: Vec::new(),
             failures: None,
+            people: Vec::new(),
             in_flight: VecDeque::new(),
             answered: BTreeMap::new(),
             last: None,
@@ -175,10 +209,11 @@ impl Sim {
             if self.machine.run.finished.is_some() || !go_on(self) {
                 return self;
             }
-            if !stopped && !self.answer_one() {
+            if !stopped && !self.answer_one() && !self.hear_people() {
                 let wake = self.last.as_ref().and_then(|(wake, _)| *wake);
                 let ends = self.in_flight.iter().map(|(_, ends)| *ends).min();
-                let Some(then) = [wake, ends].into_iter().flatten().min() else { return self };
+                let says = self.people_say().into_iter().map(|(at, _)| at).min();
+                let Some(then) = [wake, ends, says].into_iter().flatten().min() else { return self };
                 self.now = self.now.max(then);
                 self.time_out();
             }
@@ -197,6 +232,27 @@ impl Sim {
         }
         // What hangs can be stopped in the meantime.
         false
+    }
+
+    /// Returns what people are going to say, and when: each decides what is asked of them once.
+    fn people_say(&self) -> Vec<(Timestamp, Signal)> {
+        let open = tasks_of(&self.journal, &[]).into_iter().filter(|task| task.ended.is_none());
+        open.flat_map(|state| {
+            let says = self.people.iter().filter(|person| person.step == state.step).map(|person| {
+                let at = state.task.asked_at + person.after;
+                let kind = SignalKind::decide(&state.step, person.decision(&state.task.digest, at));
+                (at, Signal { id: format!("{} {}", person.by, state.task.digest), kind })
+            });
+            says.filter(|(_, signal)| !self.machine.run.signals.contains(&signal.id)).collect::<Vec<_>>()
+        })
+        .collect()
+    }
+
+    fn hear_people(&mut self) -> bool {
+        let said: Vec<_> = self.people_say().into_iter().filter(|(at, _)| *at <= self.now).collect();
+        let any = !said.is_empty();
+        said.into_iter().for_each(|(_, signal)| self.machine.signal(signal));
+        any
     }
 
     fn time_out(&mut self) {

@@ -77,6 +77,7 @@ pub(super) fn started(header: &RunHeader) -> RunEvent {
         alerts: vec![json!({"labels": header.labels})],
         env: BTreeMap::new(),
         source: "poll".to_owned(),
+        by: None,
         retry_of: None,
         seed: 7,
     }))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::{LEASE, Owner, Store, Take, Taken, gate_keys};
-use crate::run::{Change, GateChange, Paused, RunEvent, RunStatus};
+use crate::run::{Change, GateChange, Paused, RunEvent, RunStatus, Signal, Stamped};
 use crate::store::conformance::Case;
 use crate::store::conformance::given::{
     TEXT, assert_fenced, at, attempt, cancel, finish, header, ok, owner, parking, start,
@@ -26,6 +26,7 @@ pub(super) const CASES: &[Case] = &[
         name: "a signal reaches the process that works on the run",
         story: |s| Box::pin(signals_owner(s)),
     },
+    Case { name: "a signal is left only when nothing is against it", story: |s| Box::pin(judged(s)) },
     Case { name: "a signal counts once", story: |s| Box::pin(once(s)) },
     Case { name: "what came before a run was parked makes it due", story: |s| Box::pin(no_gap(s)) },
     Case { name: "a renewal tells of a pause", story: |s| Box::pin(pauses(s)) },
@@ -157,6 +158,33 @@ async fn signals_owner(store: Arc<dyn Store>) {
     let received = vec![RunEvent::SignalReceived(cancel("s1"))];
     ok(store.append(lease.clone(), received, Vec::new(), at(7)).await);
     assert!(renewed().await.signals.is_empty());
+}
+
+async fn judged(store: Arc<dyn Store>) {
+    let lease = start(&store, "r1", 1, 0).await;
+    // Nobody may be before.
+    let first = |journal: &[Stamped], waiting: &[Signal]| {
+        let told = |s: &Stamped| matches!(s.event, RunEvent::SignalReceived(_));
+        waiting.is_empty() && !journal.iter().any(told)
+    };
+    let leave = |id: &str, now: i64| store.signal_if("r1".to_owned(), cancel(id), Box::new(first), at(now));
+    assert!(ok(leave("s1", 1).await));
+    assert!(!ok(leave("s2", 2).await), "one waits");
+    assert_eq!(ok(store.pending("r1".to_owned()).await), [cancel("s1")]);
+    let received = vec![RunEvent::SignalReceived(cancel("s1"))];
+    ok(store.append(lease.clone(), received, Vec::new(), at(3)).await);
+    assert!(ok(store.pending("r1".to_owned()).await).is_empty());
+    assert!(!ok(leave("s3", 4).await), "one is in the journal");
+    ok(store.park(lease, parking(None), at(5)).await);
+    let left = store.signal_if("r1".to_owned(), cancel("s4"), Box::new(|_, _| true), at(6)).await;
+    assert!(ok(left));
+    let taken = take_due(&store, 2, 6).await.pop().expect("it is due");
+    assert_eq!(taken.signals, [cancel("s4")]);
+    finish(&store, taken.lease, RunStatus::Cancelled, 7).await;
+    let over = store.signal_if("r1".to_owned(), cancel("s5"), Box::new(|_, _| true), at(8)).await;
+    assert!(!ok(over), "what is over takes none");
+    let nowhere = store.signal_if("r9".to_owned(), cancel("s6"), Box::new(|_, _| true), at(9)).await;
+    assert!(nowhere.is_err() && store.pending("r9".to_owned()).await.is_err());
 }
 
 async fn once(store: Arc<dyn Store>) {

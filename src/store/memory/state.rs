@@ -7,8 +7,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::engine::{
-    Admitted, Ask, Claim, Episode, EpisodeKey, LEASE, Later, Lease, Observation, Owner, Parking, Raised,
-    Renewed, RunFilter, RunSummary, StoreError, Take, Taken, gate_keys,
+    Admitted, Ask, Claim, Episode, EpisodeKey, Judge, LEASE, Later, Lease, Observation, Owner, Parking,
+    Raised, Renewed, RunFilter, RunSummary, StoreError, Take, Taken, gate_keys,
 };
 use crate::run::{GateChange, GateState, RunEvent, RunStatus, Signal, SignalKind, Stamped, settle};
 use crate::store::episodes::{EpisodeRow, find, place};
@@ -359,7 +359,26 @@ impl State {
         if self.leave(run, signal, now) {
             return Ok(());
         }
-        Err(StoreError::NoSuchRun { run: run.to_owned(), store: place.to_owned() })
+        Err(no_such_run(run, place))
+    }
+
+    pub(super) fn signal_if(
+        &mut self,
+        place: &str,
+        run: &str,
+        signal: Signal,
+        judge: Judge,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let found = self.numbers.get(run).and_then(|n| self.runs.get(n));
+        let found = found.ok_or_else(|| no_such_run(run, place))?;
+        let may = judge(&found.journal, &found.pending()) && !found.is_over();
+        Ok(may && self.leave(run, signal, now))
+    }
+
+    pub(super) fn pending(&self, place: &str, run: &str) -> Result<Vec<Signal>, StoreError> {
+        let found = self.numbers.get(run).and_then(|n| self.runs.get(n));
+        found.map(Run::pending).ok_or_else(|| no_such_run(run, place))
     }
 
     fn leave(&mut self, run: &str, signal: Signal, now: Timestamp) -> bool {
@@ -377,7 +396,7 @@ impl State {
         run: &str,
     ) -> Result<(RunSummary, Arc<str>, Vec<Stamped>), StoreError> {
         let Some(found) = self.numbers.get(run).and_then(|n| self.runs.get(n)) else {
-            return Err(StoreError::NoSuchRun { run: run.to_owned(), store: place.to_owned() });
+            return Err(no_such_run(run, place));
         };
         let text = self.texts.get(&found.summary.header.digest).cloned();
         Ok((found.summary.clone(), text.unwrap_or_else(|| Arc::from("")), found.journal.clone()))
@@ -537,4 +556,8 @@ impl Facts for State {
         let first = self.first_of(key).and_then(|number| self.runs.get(&number));
         Ok(first.map(|r| r.summary.header.run.clone()))
     }
+}
+
+fn no_such_run(run: &str, place: &str) -> StoreError {
+    StoreError::NoSuchRun { run: run.to_owned(), store: place.to_owned() }
 }

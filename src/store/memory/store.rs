@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use crate::engine::{
-    Admitted, Answer, Ask, Episode, Later, Lease, Observation, Owner, Parking, Raised, Renewed, RunFilter,
-    RunSummary, Store, StoreError, Take, Taken,
+    Admitted, Answer, Ask, Episode, Judge, Later, Lease, Observation, Owner, Parking, Raised, Renewed,
+    RunFilter, RunSummary, Store, StoreError, Take, Taken,
 };
 use crate::run::{GateChange, GateState, RunEvent, Signal, Stamped};
 use crate::store::memory::state::State;
@@ -129,6 +129,20 @@ impl Store for MemoryStore {
 
     fn signal(&self, run: String, signal: Signal, now: Timestamp) -> Answer<'_, Result<(), StoreError>> {
         self.try_with(move |state, place| state.signal(place, &run, signal, now))
+    }
+
+    fn signal_if(
+        &self,
+        run: String,
+        signal: Signal,
+        judge: Judge,
+        now: Timestamp,
+    ) -> Answer<'_, Result<bool, StoreError>> {
+        self.try_with(move |state, place| state.signal_if(place, &run, signal, judge, now))
+    }
+
+    fn pending(&self, run: String) -> Answer<'_, Result<Vec<Signal>, StoreError>> {
+        self.try_with(move |state, place| state.pending(place, &run))
     }
 
     fn read(&self, run: String) -> Answer<'_, Result<(RunSummary, Arc<str>, Vec<Stamped>), StoreError>> {

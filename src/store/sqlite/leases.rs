@@ -6,7 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::engine::{LEASE, Lease, Owner, Parking, Renewed, RunSummary, StoreError, Take, Taken, gate_keys};
+use crate::engine::{
+    Judge, LEASE, Lease, Owner, Parking, Renewed, RunSummary, StoreError, Take, Taken, gate_keys,
+};
 use crate::run::Signal;
 use crate::store::sqlite::fault::{Fault, Place};
 use crate::store::sqlite::gates;
@@ -202,6 +204,34 @@ pub(super) fn signal(conn: &Connection, run: &str, signal: &Signal, now: Timesta
         make_due(conn, id, now)?;
     }
     Ok(true)
+}
+
+/// Leaves a signal for a run, unless something is against it; returns whether it was left.
+pub(super) fn signal_if(
+    conn: &Connection,
+    place: &Place,
+    run: &str,
+    signal: &Signal,
+    judge: Judge,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    let id = the_number(conn, place, run)?;
+    if !judge(&journal(conn, id)?, &pending(conn, id)?) {
+        return Ok(false);
+    }
+    let mut open = conn.prepare_cached("SELECT finished_at IS NULL FROM runs WHERE id = ?1")?;
+    let is_open: bool = open.query_row([id], |row| row.get(0))?;
+    Ok(is_open && self::signal(conn, run, signal, now)?)
+}
+
+/// Returns the signals of a run that are not in its journal yet, oldest first.
+pub(super) fn waiting(conn: &Connection, place: &Place, run: &str) -> Result<Vec<Signal>, Fault> {
+    pending(conn, the_number(conn, place, run)?)
+}
+
+fn the_number(conn: &Connection, place: &Place, run: &str) -> Result<i64, Fault> {
+    let none = || StoreError::NoSuchRun { run: run.to_owned(), store: place.name() };
+    number(conn, run)?.ok_or_else(|| none().into())
 }
 
 /// Marks a signal as taken: it is in the journal.

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::engine::{
-    Admitted, Answer, Ask, Episode, Later, Lease, Observation, Owner, Parking, Raised, Renewed, RunFilter,
-    RunSummary, Store, StoreError, Take, Taken,
+    Admitted, Answer, Ask, Episode, Judge, Later, Lease, Observation, Owner, Parking, Raised, Renewed,
+    RunFilter, RunSummary, Store, StoreError, Take, Taken,
 };
 use crate::run::{GateChange, GateState, RunEvent, Signal, Stamped};
 use crate::store::Opening;
@@ -241,6 +241,22 @@ impl Store for SqliteStore {
             }
             Err(StoreError::NoSuchRun { run, store }.into())
         })
+    }
+
+    fn signal_if(
+        &self,
+        run: String,
+        signal: Signal,
+        judge: Judge,
+        now: Timestamp,
+    ) -> Answer<'_, Result<bool, StoreError>> {
+        let place = Arc::clone(&self.place);
+        self.write("signal a run", move |conn| leases::signal_if(conn, &place, &run, &signal, judge, now))
+    }
+
+    fn pending(&self, run: String) -> Answer<'_, Result<Vec<Signal>, StoreError>> {
+        let place = Arc::clone(&self.place);
+        self.read("read signals", move |conn| leases::waiting(conn, &place, &run))
     }
 
     fn read(&self, run: String) -> Answer<'_, Result<(RunSummary, Arc<str>, Vec<Stamped>), StoreError>> {

@@ -1,6 +1,7 @@
 //! The main job through the real program against a real Alertmanager, one theme a file.
 
 mod access;
+mod approvals;
 mod bad_input;
 mod failures;
 mod kills;
