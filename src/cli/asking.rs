@@ -13,7 +13,7 @@ use super::error::{CliError, Exit};
 use super::ui::{Tone, Ui};
 use super::workbench;
 use crate::config::Settings;
-use crate::engine::{Clock, DecideError, RunTask, Say, Store, TaskStatus, decide, find_task};
+use crate::engine::{Clock, DecideError, Engine, RunTask, Say, Store, TaskStatus, decide, find_task};
 use crate::model::People;
 use crate::report::{short_id, task_lines};
 use crate::step::{Question, Refusal};
@@ -83,11 +83,14 @@ pub(super) fn refused(run: &str, step: &str, error: DecideError) -> CliError {
 
 /// Asks a person in place, one task at a time.
 pub(super) struct Asker {
+    engine: Engine,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     people: People,
     who: String,
     lines: UnboundedReceiver<Option<String>>,
+    /// Nothing more can be typed.
+    closed: bool,
     queue: VecDeque<(String, String)>,
     asking: Option<Asking>,
 }
@@ -103,11 +106,7 @@ struct Asking {
 
 impl Asker {
     /// Makes one, where somebody sits at a terminal: their lines are read from standard input.
-    pub(super) fn at_terminal(
-        context: &Context,
-        settings: &Settings,
-        store: Arc<dyn Store>,
-    ) -> Option<Asker> {
+    pub(super) fn at_terminal(context: &Context, settings: &Settings, engine: Engine) -> Option<Asker> {
         if !std::io::stdin().is_terminal() || !context.ui.is_watched() || settings.no_wait {
             return None;
         }
@@ -124,11 +123,13 @@ impl Asker {
         });
         reading.ok()?;
         Some(Asker {
-            store,
+            store: engine.store().clone(),
+            engine,
             clock: workbench::clock(),
             people: settings.people.clone(),
             who: workbench::os_user(context),
             lines,
+            closed: false,
             queue: VecDeque::new(),
             asking: None,
         })
@@ -173,6 +174,10 @@ impl Asker {
             if !matches!(found.status, TaskStatus::Open { .. }) {
                 continue;
             }
+            if self.closed {
+                self.leave(ui, &run, &step);
+                continue;
+            }
             let groups = self.people.groups_of(&self.who);
             let task = &found.state.task;
             if let Err(why) = task.may_decide(&self.who, &groups) {
@@ -191,6 +196,12 @@ impl Asker {
             self.asking = Some(Asking { found, approve: None, inputs: BTreeMap::new(), left });
         }
         self.prompt(ui);
+    }
+
+    /// Leaves a task to others, and its run without this process.
+    fn leave(&self, ui: &Ui, run: &str, step: &str) {
+        ui.say(format_args!("left open: `amflow approve {}/{step}`", short_id(run)));
+        self.engine.leave(run);
     }
 
     /// Writes what the next line is to say.
@@ -214,23 +225,27 @@ impl Asker {
 
     /// Takes a line that was typed; none at the end of the input.
     pub(super) async fn typed(&mut self, ui: &Ui, line: Option<String>) {
-        let Some(asking) = &mut self.asking else { return };
         let Some(line) = line else {
-            self.asking = None;
-            self.queue.clear();
+            self.closed = true;
+            if let Some(asking) = self.asking.take() {
+                ui.say_even_if_quiet("\n");
+                self.leave(ui, &asking.found.run.header.run, &asking.found.state.step);
+            }
+            self.ask_next(ui).await;
             return;
         };
+        let Some(asking) = &mut self.asking else { return };
         let line = line.trim();
         match (asking.approve, asking.left.front()) {
             (None, _) => match line.to_ascii_lowercase().as_str() {
                 "yes" | "y" => asking.approve = Some(true),
                 "no" | "n" => asking.approve = Some(false),
                 "" => {
-                    let id = short_id(&asking.found.run.header.run);
-                    let step = &asking.found.state.step;
-                    ui.say(format_args!("left open: `amflow approve {id}/{step}`"));
+                    let run = asking.found.run.header.run.clone();
+                    let step = asking.found.state.step.clone();
                     self.asking = None;
-                    Box::pin(self.ask_next(ui)).await;
+                    self.leave(ui, &run, &step);
+                    self.ask_next(ui).await;
                     return;
                 }
                 _ => ui.say_even_if_quiet("write `yes` or `no`\n"),

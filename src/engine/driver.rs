@@ -332,6 +332,9 @@ impl Work<'_> {
         if self.engine.stop.asked().is_some() {
             return false;
         }
+        if *waits == Waits::Person && self.engine.heart.is_left(&self.lease.run) {
+            return true;
+        }
         if !self.engine.options.no_wait {
             // Nobody knows for how long, and mutes must not stand meanwhile.
             return self.engine.options.always_on && *waits == Waits::Person;

@@ -18,6 +18,8 @@ struct Held {
     lease: Lease,
     /// It waits for its concurrency key: nothing that it does can free one.
     waits_for_key: bool,
+    /// It is left parked as soon as it waits for a person.
+    left: bool,
     tell: mpsc::UnboundedSender<Heard>,
 }
 
@@ -34,7 +36,7 @@ impl Heart {
     /// Adds a run; what is heard of it comes out of the receiver.
     pub(super) fn add(&self, lease: Lease) -> mpsc::UnboundedReceiver<Heard> {
         let (tell, hear) = mpsc::unbounded_channel();
-        self.lock().insert(lease.run.clone(), Held { lease, waits_for_key: false, tell });
+        self.lock().insert(lease.run.clone(), Held { lease, waits_for_key: false, left: false, tell });
         hear
     }
 
@@ -48,6 +50,11 @@ impl Heart {
         if let Some(held) = self.lock().get_mut(run) {
             held.waits_for_key = waits;
         }
+    }
+
+    /// Returns whether a run is left parked as soon as it waits for a person.
+    pub(super) fn is_left(&self, run: &str) -> bool {
+        self.lock().get(run).is_some_and(|held| held.left)
     }
 
     /// Returns whether another run of this process does anything but wait for a key.
@@ -72,6 +79,13 @@ impl Heart {
 }
 
 impl Engine {
+    /// Leaves a run to whatever process comes next, as soon as it waits for a person: nobody here decides.
+    pub fn leave(&self, run: &str) {
+        if let Some(held) = self.heart.lock().get_mut(run) {
+            held.left = true;
+        }
+    }
+
     /// Renews leases for as long as it is polled.
     pub(super) async fn beat(&self) {
         loop {

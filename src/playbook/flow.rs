@@ -27,6 +27,8 @@ pub(super) struct Declared {
     pub(super) kind: Option<&'static StepKind>,
     /// Whether it is taken for each item of a list.
     pub(super) foreach: bool,
+    /// The names of the answers that it asks for, when it asks people.
+    inputs: Option<Vec<String>>,
     turn: Turn,
     /// What must be so for it to have run, beside that its turn has passed.
     conditions: Vec<Condition>,
@@ -450,6 +452,19 @@ impl<'f> Flow<'f> {
             out.push(error("unknown-output", message));
             return;
         }
+        let asked = step.inputs.as_ref().filter(|_| field == "inputs" && !step.foreach);
+        if let (Some(asked), Some(name)) = (asked, inside.first())
+            && !asked.contains(name)
+        {
+            let hint = match closest(name, asked.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `steps.{id}.inputs.{near}`?"),
+                None => format!("ask for it under `inputs`: `{name}: {{type: string}}`"),
+            };
+            out.push(
+                there(error("unknown-output", format!("the step `{id}` asks for no `{name}`"))).hint(hint),
+            );
+            return;
+        }
         let certain = step.conditions.iter().all(|condition| self.holds.contains(condition));
         let guarded = named.reference.has_default || looked_at.contains(id) || self.looked_at.contains(id);
         if !certain && !guarded && !ALWAYS.contains(&field.as_str()) {
@@ -486,7 +501,12 @@ const TURNS: &[Field] = &[Field {
 impl Declared {
     /// Makes what is known of a step before its turn.
     pub(super) fn new(span: Span, kind: Option<&'static StepKind>, foreach: bool) -> Declared {
-        Declared { span, kind, foreach, turn: Turn::ToCome, conditions: Vec::new() }
+        Declared { span, kind, foreach, inputs: None, turn: Turn::ToCome, conditions: Vec::new() }
+    }
+
+    /// Adds the names of the answers that it asks for.
+    pub(super) fn asking(self, inputs: Option<Vec<String>>) -> Declared {
+        Declared { inputs, ..self }
     }
 
     /// Goes through the fields that it gives.

@@ -470,7 +470,10 @@ impl Parser<'_, '_> {
             return;
         }
         let kind = node.entries().iter().find_map(|entry| StepKind::named(&entry.key.value));
-        found.insert(text.to_owned(), Declared::new(id.span, kind, node.get("foreach").is_some()));
+        let asks = node.get("approve").map(|approve| approve.get("inputs").map_or(&[][..], Node::entries));
+        let inputs = asks.map(|inputs| inputs.iter().map(|entry| entry.key.value.clone()).collect());
+        let declared = Declared::new(id.span, kind, node.get("foreach").is_some());
+        found.insert(text.to_owned(), declared.asking(inputs));
     }
 }
 

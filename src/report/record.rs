@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::engine::{Offer, OfferAnswer, RunEnd, RunEndKind, RunHeader, RunSummary};
 use crate::run::{PlannedMove, PlannedPart, RunStatus, Unmatched};
-use crate::step::Effect;
+use crate::step::{Approvers, Effect, OnTimeout, Task};
 use crate::text::without_password;
 
 /// The version of every record: fields are only ever added within one.
@@ -164,6 +164,37 @@ pub struct StepRecord {
     /// What it gave, when it was done for this plan.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub output: Value,
+    /// Whom it would ask, and what; only for `approve`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asks: Option<AskRecord>,
+}
+
+/// What a step of a plan would ask people.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AskRecord {
+    /// What is asked.
+    pub prompt: String,
+    /// Who may decide.
+    pub approvers: Approvers,
+    /// How many different people must approve.
+    pub required: u32,
+    /// Seconds that they have; absent: for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// What happens then.
+    pub on_timeout: OnTimeout,
+}
+
+impl AskRecord {
+    fn of(task: &Task) -> AskRecord {
+        AskRecord {
+            prompt: task.prompt.clone(),
+            approvers: task.approvers.clone(),
+            required: task.required,
+            seconds: task.deadline.map(|deadline| seconds(task.asked_at, deadline)),
+            on_timeout: task.on_timeout,
+        }
+    }
 }
 
 /// Makes the record of a run's end.
@@ -283,6 +314,7 @@ pub fn step_records(parts: &[PlannedPart]) -> Vec<StepRecord> {
                 when: planned.when.clone(),
                 effect: Value::Null,
                 output: Value::Null,
+                asks: None,
             };
             match &planned.does {
                 PlannedMove::Effect(effect) => {
@@ -298,6 +330,7 @@ pub fn step_records(parts: &[PlannedPart]) -> Vec<StepRecord> {
                 PlannedMove::Wait => record.does = "wait",
                 PlannedMove::Asks(task) => {
                     record.does = "approve";
+                    record.asks = Some(AskRecord::of(task));
                     record.summary = super::asks_line(task);
                 }
                 PlannedMove::Glue => {}

@@ -201,7 +201,9 @@ impl Machine {
             }
             Move::Park { until, for_person, memo } => {
                 if first {
-                    self.start_without_effect(path, number, &memo);
+                    // What a person is asked is long, and written once: with the wait.
+                    let begun = if for_person { &Memo::Null } else { &memo };
+                    self.start_without_effect(path, number, begun);
                 }
                 self.go_on(path, number, None, IfLost::Repeat, memo, Some((until, for_person)));
                 None

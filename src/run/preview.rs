@@ -233,7 +233,10 @@ impl Machine {
     /// Goes on with the steps inside a step, and sees whether an approval is among them.
     fn preview_inside(&mut self, step: &Step, path: &str, depth: usize, cx: &Walk, out: &mut Preview<'_>) {
         match &step.body {
-            Body::Action(action) => out.stopped |= out.to_approval && action.asks().is_some(),
+            // One that may be skipped may not come: what follows it is part of what is approved now.
+            Body::Action(action) => {
+                out.stopped |= out.to_approval && out.certain && action.asks().is_some();
+            }
             Body::Block(block) => {
                 self.preview_list(&block.steps, &format!("{path}/"), depth + 1, cx, out);
                 // A failure comes before the next approval, too.
@@ -254,6 +257,8 @@ impl Machine {
                 out.stopped = stopped;
             }
         }
+        // It goes on behind a failure, which may come before the approval inside.
+        out.stopped &= !step.continue_on_error;
     }
 
     #[expect(clippy::unused_self, reason = "reads like its neighbours")]

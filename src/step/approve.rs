@@ -35,7 +35,7 @@ pub(super) const KIND: StepKind = StepKind {
         its kind as far as the playbook says it (`run ssh`, `POST https://wiki.example.com`). When it becomes known \
         and is of another kind, or an effect is not the one that was shown, the task asks again before anything of it \
         is done.\n\nWhile a person is waited for nothing is muted, so that the page reaches them, and the time doesn't \
-        count against the run's `timeout`. The run is cancelled when the alert resolves meanwhile. A rejected run runs \
+        count against the run's `timeout`. The run is cancelled when the alert resolves meanwhile (with `recheck: never` only when a delivery says so). A rejected run runs \
         `finally`, but not `on_failure`, and doesn't count for the breaker.\n\n`approvers` are users by name, and \
         groups that the configuration lists under `people`. Without it everybody may decide who can write to the \
         store. With `required: 2` two different people must approve; one rejection is enough.",
@@ -140,6 +140,9 @@ struct InputSpec {
 fn schema(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<ApproveSpec>()
 }
+
+/// How long after its end a wait is settled: by then the run has heard of a decision that was made in time.
+const GRACE: SignedDuration = SignedDuration::from_secs(3);
 
 /// How long people have when nothing is said: a day.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
@@ -374,9 +377,10 @@ impl Action for Approve {
         match task.standing(cx.task.decisions) {
             Standing::Approved(decisions) => return Ok(approved(&task, &decisions)),
             Standing::Rejected(decision) => return Ok(rejected(&decision)),
-            Standing::Open(_) if !task.is_late(cx.now) => {
+            Standing::Open(_) if !task.is_late(cx.now.saturating_sub(GRACE).unwrap_or(cx.now)) => {
+                let until = task.deadline.map(|at| at.saturating_add(GRACE).unwrap_or(at));
                 let memo = json!({"task": task});
-                return Ok(Move::Park { until: task.deadline, for_person: true, memo });
+                return Ok(Move::Park { until, for_person: true, memo });
             }
             Standing::Open(_) => {}
         }

@@ -74,8 +74,7 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
     let mut bench = Workbench::new(context, &reading.settings, store, lines)?;
     bench.warn_of_overlap(context, &reading.delivery)?;
     if args.source.from.as_deref() != Some("-") {
-        let store = bench.engine.store().clone();
-        bench.asker = Asker::at_terminal(context, &reading.settings, store);
+        bench.asker = Asker::at_terminal(context, &reading.settings, bench.engine.clone());
     }
     let mut show = Show::new(&context.ui, args.output.output);
     let worked = context.block_on(work(&mut bench, &reading, &mut show))?;

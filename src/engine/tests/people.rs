@@ -115,6 +115,7 @@ async fn each_reason_not_to_take_a_decision_is_told_apart_and_changes_nothing() 
     assert!(matches!(late, DecideError::Refused(Refusal::Expired { .. })), "{late:?}");
     let nobody = decide(store(&world), "nobody", None, yes("bob"), now).await.unwrap_err();
     assert!(matches!(nobody, DecideError::Store(_)));
+    world.clock.advance(Duration::from_secs(3));
     // What nobody decided in time is settled by the next process, and told apart after that, too.
     assert_eq!(words(&world.process(2, Scripted::new(), no_wait).resume().await), ["rejected"]);
     let late = decide(store(&world), &run, None, yes("bob"), world.clock.now()).await.unwrap_err();

@@ -61,6 +61,19 @@ fn what_people_are_shown_is_what_follows_up_to_the_next_approval() {
             vec!["e[0]/b: effect (run b)", "e[1]: block", "e[1]/l: effect (run l)", "e[1]/ask: approve"],
         ),
         (
+            "an approval that may be skipped does not end it, nor one before which a failure is passed over",
+            format!("[{ask}, {{id: a, exec: [a]}}, {{id: more, when: steps.a.exit_code > 1, approve: {{prompt: more}}}}, {{id: b, exec: [b]}}, {{id: k, continue_on_error: true, block: [{{id: c, exec: [c]}}, {{id: most, approve: {{prompt: most}}}}]}}, {{id: d, exec: [d]}}]"),
+            vec![
+                "a: effect (run a)",
+                "more: approve",
+                "b: effect (run b)",
+                "k: block",
+                "k/c: effect (run c)",
+                "k/most: approve",
+                "d: effect (run d)",
+            ],
+        ),
+        (
             "turns of a list that is not yet known",
             format!("[{ask}, {{id: a, exec: [a]}}, {{id: e, foreach: steps.a.stdout | lines, block: [{{id: b, exec: [b, '{{{{ item }}}}']}}]}}]"),
             vec!["a: effect (run a)", "e: not_yet_known", "e/b: not_yet_known (run b)"],
@@ -228,6 +241,16 @@ fn a_task_that_was_not_decided_in_time_may_be_asked_again_by_retry() {
     sim.run();
     assert_eq!(sim.end(), "failed: ask: no end within 10m");
     assert_eq!(sim.machine.run.nodes["ask"].attempts, 2);
+}
+
+#[test]
+fn what_follows_an_approval_that_is_skipped_was_shown_before() {
+    let text = "steps: [{id: ask, approve: {prompt: go}}, {id: look, exec: [look]}, {id: more, when: steps.look.exit_code > 0, approve: {prompt: more}}, {id: act, exec: ['act{{ steps.look.exit_code }}']}]\n";
+    let mut sim = Sim::new(&playbook(text));
+    sim.people = vec![Person::approves("ask", "ann", 60)];
+    sim.run();
+    assert_eq!((sim.end().as_str(), sim.effects().join(" ").as_str()), ("succeeded", "look act"));
+    assert_eq!(sim.machine.run.nodes["ask"].attempts, 2, "its program was not known: {:#?}", sim.lines());
 }
 
 #[test]

@@ -25,8 +25,15 @@ fn leaf() -> impl Strategy<Value = Value> {
     ]
 }
 
+/// A question that nobody answers, and what becomes of it.
+fn asks() -> impl Strategy<Value = Value> {
+    prop_oneof![Just("reject"), Just("fail"), Just("approve")].prop_map(|then| {
+        json!({"approve": {"prompt": "go", "timeout": "90s", "on_timeout": then, "allow_unattended": true}})
+    })
+}
+
 fn step() -> impl Strategy<Value = Value> {
-    leaf().prop_recursive(3, 12, 3, |inner| {
+    prop_oneof![9 => leaf(), 1 => asks()].prop_recursive(3, 12, 3, |inner| {
         let list = || prop::collection::vec(inner.clone(), 1..3);
         let handler = || prop::collection::vec(leaf(), 0..2);
         prop_oneof![

@@ -47,7 +47,7 @@ fn it_asks_and_waits_until_enough_people_approve() {
         "approve: {prompt: 'Restart {{ alert.labels.instance }}?', approvers: [ann, bob, eve], required: 2, timeout: 30m}",
     );
     let (until, memo, task) = parked(advance(&*step, &Memo::Null, 0, &[]));
-    assert_eq!((until, task.prompt.as_str()), (Some(at(1_800)), "Restart db1:9100?"));
+    assert_eq!((until, task.prompt.as_str()), (Some(at(1_803)), "Restart db1:9100?"));
     let one = [said("ann", true, 5)];
     let (_, same, _) = parked(advance(&*step, &memo, 10, &one));
     assert_eq!(same, memo, "a first approval is in the journal once");
@@ -67,6 +67,8 @@ fn a_decision_in_time_counts_although_it_is_heard_late() {
         advance(&*step, &memo, 9_999, &in_time),
         Move::Done { outcome: Outcome::Succeeded, .. }
     ));
+    assert!(matches!(advance(&*step, &memo, 1_801, &in_time), Move::Done { .. }));
+    parked(advance(&*step, &memo, 1_802, &[]));
     let late = [said("ann", true, 1_800)];
     let Move::Done { outcome, .. } = advance(&*step, &memo, 9_999, &late) else { panic!() };
     assert_eq!(outcome.reason(), "rejected by nobody: it was not decided within 30m");
@@ -104,7 +106,7 @@ fn an_escalation_is_remembered() {
     let (until, memo, task) = parked(advance(&*step, &memo, 300, &[]));
     assert_eq!(
         (until, task.escalated_at, task.whom()),
-        (Some(at(600)), Some(at(300)), "ann, boss".to_owned())
+        (Some(at(603)), Some(at(300)), "ann, boss".to_owned())
     );
     let boss = [said("boss", true, 400)];
     assert!(matches!(advance(&*step, &memo, 401, &boss), Move::Done { outcome: Outcome::Succeeded, .. }));

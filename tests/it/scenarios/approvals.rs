@@ -147,9 +147,11 @@ fn what_nobody_decides_in_time_is_over() {
     lab.playbook("restart", &RESTART.replace("timeout: 1h", "timeout: 1s"));
     lab.pipe("run --no-wait", alert("web-1")).code(4);
     let id = id(&lab);
-    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    wait_until("its time is over", || {
+        lab.run(&format!("tasks show {id} -o json")).json()["status"] == "expired"
+    });
     as_ann(&lab, &format!("approve {id} --set ticket=OPS-1")).code(6).says("it could be decided until");
-    lab.run("runs resume").code(1);
+    wait_until("it is settled", || lab.run("runs resume --no-wait").code == 1);
     assert_eq!(lab.only_run()["reason"], "rejected by nobody: it was not decided within 1s");
     as_ann(&lab, &format!("approve {id} --set ticket=OPS-1")).code(6);
 }
@@ -259,6 +261,26 @@ fn on_a_terminal_it_asks_in_place() {
     }
     let story = lab.run(&format!("runs show {}", id(&lab)));
     story.prints(&format!("ask: approved by {} (terminal): by hand", me(&lab)));
+}
+
+#[test]
+fn what_is_left_open_at_a_terminal_is_left_without_a_process() {
+    let lab = Lab::alone();
+    lab.playbook("restart", &RESTART.replace("      approvers: {users: [carl], groups: [oncall]}\n", ""));
+    lab.write("alerts.json", &alert("web-1"));
+    let program = env!("CARGO_BIN_EXE_amflow");
+    let mut command = lab.command("script");
+    command.args(["-qec", &format!("{program} run --from alerts.json"), "/dev/null"]).env("TERM", "dumb");
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let Ok(mut child) = child else { return };
+    let mut keys = child.stdin.take().unwrap();
+    wait_until("it asks", || lab.run("tasks list -o json").json() != json!([]));
+    writeln!(keys).unwrap();
+    let ended = outcome(child).code(4);
+    drop(keys);
+    assert!(ended.stdout.contains("left open: `amflow approve"), "{}", ended.stdout);
+    lab.run(&format!("approve {} --set ticket=OPS-1", id(&lab))).code(0).says("`amflow serve`");
+    lab.run("runs resume").code(0);
 }
 
 #[test]

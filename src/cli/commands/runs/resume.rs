@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::args::{AlertmanagerArgs, Format, OutputArgs, RunningArgs, StoreArgs};
+use crate::cli::asking::Asker;
 use crate::cli::commands::run::exit;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
@@ -80,7 +81,11 @@ fn bench(
 ) -> Result<Workbench, CliError> {
     let settings = reading::settings(context, alertmanager, None, Some(store), running)?;
     let store = workbench::open_of(context, &settings, Access::Write)?;
-    Workbench::new(context, &settings, store, !context.ui.is_quiet())
+    let mut bench = Workbench::new(context, &settings, store, !context.ui.is_quiet())?;
+    if running.is_some() {
+        bench.asker = Asker::at_terminal(context, &settings, bench.engine.clone());
+    }
+    Ok(bench)
 }
 
 /// Goes on with runs.
