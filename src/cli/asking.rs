@@ -194,8 +194,8 @@ impl Asker {
             }
             let left = task.questions.iter().cloned().collect();
             self.asking = Some(Asking { found, approve: None, inputs: BTreeMap::new(), left });
+            self.prompt(ui);
         }
-        self.prompt(ui);
     }
 
     /// Leaves a task to others, and its run without this process.
@@ -205,7 +205,7 @@ impl Asker {
     }
 
     /// Writes what the next line is to say.
-    fn prompt(&self, ui: &Ui) {
+    pub(super) fn prompt(&self, ui: &Ui) {
         let Some(asking) = &self.asking else { return };
         let text = match (asking.approve, asking.left.front()) {
             (None, _) => "approve? [yes, no; empty leaves it to others]".to_owned(),

@@ -223,7 +223,13 @@ async fn see(news: News, show: &mut Show<'_>, asker: &mut Option<Asker>) {
         _ => {}
     }
     show.hide_bars(asker.is_asking());
+    let speaks = matches!(news, News::Said(..) | News::Ended(..) | News::Notice(_));
     show.see(news);
+    if speaks && asker.is_asking() {
+        // What was said stands where the question was.
+        show.ui().say_even_if_quiet("\n");
+        asker.prompt(show.ui());
+    }
 }
 
 /// Waits for a line that somebody types; for ever where nobody is asked.

@@ -521,6 +521,12 @@ author: ops
                 "prometheus: {url: p, http_config: {basic_auth: {username: a}, bearer_token: b}}",
                 "amflow.yaml:1:",
             ),
+            (
+                "people: {groups: {oncall: [ann, 'b b']}}",
+                "amflow.yaml:1:33: error[bad-value]: `b b` is no name",
+            ),
+            ("people: {groups: {'on call': [ann]}}", "amflow.yaml:1:"),
+            ("people: {may_act_as_others: ['']}", "amflow.yaml:1:"),
             ("author: x\n---\nauthor: y", "amflow.yaml:3:1: error[two-documents]: "),
             (
                 "time_intervals: [{name: n, time_intervals: [{weekdays: [mon]}]}]",

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::machine::Machine;
-use super::preview::{Planned, PlannedMove, Preview};
+use super::planned::{Planned, PlannedMove};
+use super::preview::Preview;
 use super::walk::Walk;
 use crate::playbook::{Body, Step};
 use crate::step::PlanLine;

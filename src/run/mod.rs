@@ -15,6 +15,7 @@ mod gate;
 mod limits;
 mod machine;
 mod mutes;
+mod planned;
 mod preview;
 mod recheck;
 mod scope;
@@ -34,7 +35,7 @@ pub use gate::{
 pub use limits::{GlobalLimits, asked as gates_asked, gate_keys, settled as gates_settled};
 pub use machine::{Machine, Next, Options, PendingCall, Waits};
 pub use mutes::{RAISED_LEASE, is_mute, is_raised};
-pub use preview::{Planned, PlannedMove, PlannedPart, next_to_read};
+pub use planned::{Planned, PlannedMove, PlannedPart, next_to_read};
 pub use scope::{base_scope, fill_vars, key as concurrency_key};
 pub use state::{Approval, AskedAgain, Attempt, Ending, HoldState, Node, Parked, Run};
 pub use tasks::{TaskState, tasks_of};

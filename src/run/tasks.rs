@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::event::{RunEvent, Signal, Stamped};
+use super::state::Run;
 use crate::step::{Decision, Outcome, Task};
 
 /// A task of a run: what is asked, what was said, and how it ended.
@@ -72,4 +73,22 @@ pub fn tasks_of(journal: &[Stamped], waiting: &[Signal]) -> Vec<TaskState> {
         task.decisions = of_it.map(|(_, said)| said.clone()).collect();
     }
     tasks
+}
+
+impl Run {
+    /// Says for whom the run waits, for listings.
+    pub fn waits_for_whom(&self) -> String {
+        let tasks = self.nodes.iter().filter_map(|(path, node)| {
+            let attempt = node.attempt.as_ref().filter(|a| a.parked.is_some_and(|p| p.for_person))?;
+            Some(Task::of_memo(&attempt.memo)?.waits_for(path))
+        });
+        let tasks: Vec<String> = tasks.collect();
+        if tasks.is_empty() { "waits for a person".to_owned() } else { tasks.join("; ") }
+    }
+
+    /// Returns what people said to a step, in order.
+    pub fn decisions_of(&self, path: &str) -> Vec<Decision> {
+        let of_it = self.decisions.iter().filter(|(step, _)| step == path);
+        of_it.map(|(_, decision)| decision.clone()).collect()
+    }
 }

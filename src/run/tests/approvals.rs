@@ -254,6 +254,28 @@ fn what_follows_an_approval_that_is_skipped_was_shown_before() {
 }
 
 #[test]
+fn the_digest_is_of_what_is_approved_and_of_nothing_else() {
+    let of = |rest: &str, after: i64| {
+        let mut sim = Sim::new(&playbook(rest));
+        sim.now += jiff::SignedDuration::from_secs(after);
+        sim.run_while(|sim| tasks_of(&sim.journal, &[]).is_empty());
+        tasks_of(&sim.journal, &[]).pop().unwrap().task.digest
+    };
+    let text = "vars: {x: 1}\nsteps: [{id: ask, approve: {prompt: go}}, {id: b, exec: [b, '{{ vars.x }}']}, {id: more, approve: {prompt: more}}, {id: c, exec: [c]}]\n";
+    let first = of(text, 0);
+    assert_eq!(first.len(), 64);
+    assert_eq!(of(text, 100), first, "the time is no part of it");
+    assert_ne!(of(&text.replace("x: 1", "x: 2"), 0), first, "an effect is another");
+    assert_ne!(of(&text.replace("{id: b,", "{id: b, when: vars.x > 0,"), 0), first, "a condition is");
+    // The playbook's own digest is the same for all of these: the sim's.
+    assert_eq!(
+        of(&text.replace("exec: [c]", "exec: [d]"), 0),
+        first,
+        "what follows the next approval is not"
+    );
+}
+
+#[test]
 fn each_turn_asks_for_itself() {
     let text = "steps: [{id: e, foreach: \"['x', 'y']\", block: [{id: ask, approve: {prompt: '{{ item }}?'}}, {id: b, exec: [b, '{{ item }}']}]}]\n";
     let mut sim = Sim::new(&playbook(text)).with(script(&[("e[0]/b", &[exit(0, "")])]));

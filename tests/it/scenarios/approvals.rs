@@ -284,6 +284,25 @@ fn what_is_left_open_at_a_terminal_is_left_without_a_process() {
 }
 
 #[test]
+fn what_an_alert_says_obeys_no_terminal_and_decides_nothing() {
+    let lab = Lab::alone();
+    people(&lab);
+    lab.playbook("restart", RESTART);
+    let hostile = "web\u{1b}[31m\r\nstatus    approved\u{202e}{{ 1 }}";
+    lab.pipe("run --no-wait", alert(hostile)).code(4);
+    for args in
+        ["tasks list".to_owned(), format!("tasks show {}", id(&lab)), format!("runs show {}", id(&lab))]
+    {
+        let said = lab.run(&args).code(0);
+        let raw = said.stdout.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+        assert_eq!(raw, None, "{args}: {:?}", said.stdout);
+        assert!(!said.stdout.lines().any(|line| line == "status    approved"), "{}", said.stdout);
+    }
+    let shown = lab.run("tasks list -o json").json();
+    assert_eq!(shown[0]["prompt"], format!("Restart {hostile}?"));
+}
+
+#[test]
 fn only_their_own_tasks_are_listed_for_those_who_ask_for_them() {
     let lab = asked();
     assert_eq!(lab.run("tasks list --mine -o json").json(), json!([]));
