@@ -64,14 +64,13 @@ impl RawServer {
         // It ends with the tests: it waits for a connection that never comes.
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let head = match &tls {
+                match &tls {
                     Some(config) => {
                         let connection = ServerConnection::new(Arc::clone(config)).unwrap();
-                        serve(&mut StreamOwned::new(connection, stream), answer)
+                        serve(&mut StreamOwned::new(connection, stream), answer, &kept);
                     }
-                    None => serve(&mut { stream }, answer),
-                };
-                kept.lock().unwrap().extend(head);
+                    None => serve(&mut { stream }, answer, &kept),
+                }
             }
         });
         Self { port, heads }
@@ -87,19 +86,20 @@ impl RawServer {
     }
 }
 
-/// Reads one head and answers; nothing when the client goes away before.
-fn serve(stream: &mut (impl Read + Write), answer: &str) -> Option<String> {
+/// Reads one head, keeps it and answers: whoever has the answer finds the head. A client that goes away before is
+/// none.
+fn serve(stream: &mut (impl Read + Write), answer: &str, heads: &Mutex<Vec<String>>) {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read(&mut byte) {
             Ok(1) => head.push(byte[0]),
-            _ => return None,
+            _ => return,
         }
     }
-    stream.write_all(answer.as_bytes()).ok()?;
-    stream.flush().ok()?;
-    Some(String::from_utf8_lossy(&head).into_owned())
+    heads.lock().unwrap().push(String::from_utf8_lossy(&head).into_owned());
+    // The client may be gone already.
+    let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.flush());
 }
 
 /// Returns a port that takes connections and says nothing, for as long as the listener lives.
