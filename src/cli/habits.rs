@@ -75,7 +75,10 @@ pub(super) fn explain(arguments: &[OsString]) -> Option<CliError> {
             "several paths may be given".to_owned()
         }));
     }
-    let path = rest.iter().find(|word| !word.starts_with('-') && looks_like_a_file(word))?;
+    let is_argument = |at: usize| at.checked_sub(1).is_none_or(|before| !takes_value(rest[before]));
+    let path = (0..rest.len())
+        .find(|&at| !rest[at].starts_with('-') && looks_like_a_file(rest[at]) && is_argument(at));
+    let path = rest[path?];
     if !takes_flag {
         return None;
     }
@@ -86,6 +89,13 @@ pub(super) fn explain(arguments: &[OsString]) -> Option<CliError> {
     } else {
         error.hint(format!("for a playbook: `amflow {command} -p {path}`"))
     })
+}
+
+/// Tells whether what comes after a word belongs to it.
+fn takes_value(word: &str) -> bool {
+    let is_switch = ["--poll", "--no-wait", "--quiet", "--verbose", "--explain", "--"].contains(&word);
+    let is_short_switch = word.len() > 1 && word[1..].chars().all(|c| matches!(c, 'q' | 'v'));
+    word.starts_with('-') && !word.contains('=') && !is_switch && !is_short_switch
 }
 
 fn is_dry(word: &str) -> bool {
@@ -111,6 +121,10 @@ mod tests {
             ("-q run -f", Some("for playbooks: `amflow run -p PATH`")),
             ("validate -f disk.yaml", Some("for playbooks: `amflow validate disk.yaml`")),
             ("run -p x --dry-run", Some("`amflow plan -p x` shows what would be done, and does nothing")),
+            ("run -q alerts.json", Some("for alerts: `amflow run --from alerts.json`")),
+            ("run --poll alerts.json", Some("for alerts: `amflow run --from alerts.json`")),
+            ("run -p disk.yaml more.yaml", Some("for a playbook: `amflow run -p more.yaml`")),
+            ("run --poll --from alerts.json", None),
             ("run --no-such-flag", None),
             ("validate --no-such-flag x.yaml", None),
             ("", None),
