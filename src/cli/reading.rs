@@ -197,7 +197,7 @@ fn bring(
 /// Says what is wrong with a source, with what to do about it.
 fn told(error: SourceError) -> CliError {
     let exit = if error.is_usage() { Exit::Usage } else { Exit::Unable };
-    error.hints().iter().fold(CliError::of(exit, &error), CliError::hint)
+    error.hints().into_iter().fold(CliError::of(exit, &error), CliError::hint)
 }
 
 fn library_matches(library: &Library, raw: &RawAlert<'_>) -> bool {

@@ -31,6 +31,12 @@ pub enum SourceError {
         /// What it is called.
         name: String,
     },
+    /// The answer of an address has no content.
+    #[error("{name} answered with nothing: not even an empty list came")]
+    EmptyAnswer {
+        /// The address.
+        name: String,
+    },
     /// It cannot be read.
     #[error("cannot read {name}")]
     Unreadable {
@@ -78,26 +84,28 @@ impl SourceError {
     }
 
     /// Returns what to do about it.
-    pub const fn hints(&self) -> &'static [&'static str] {
+    pub fn hints(&self) -> Vec<&'static str> {
         match self {
-            Self::NobodyToPoll => &[
+            Self::NobodyToPoll => vec![
                 "give --alertmanager.url http://HOST:9093, or set it in amflow.yaml or amtool's configuration",
                 "or pipe alerts: amtool alert query -o json | amflow run",
             ],
-            Self::Empty { .. } => &[
+            Self::Empty { .. } => vec![
                 "the command before the pipe failed, or this runs from cron: `--poll` asks Alertmanager",
                 "where no alerts at all are meant, `--from -` says so",
             ],
-            Self::NoSource { .. } => &["`--from` takes a file, a URL, or - for standard input"],
-            Self::Mixed { .. } => &["give them to amflow one after the other, not in one stream"],
-            Self::Payload(PayloadError::Broken { .. }) => {
-                &["only JSON belongs there, one document or several: does the command before the pipe print \
-                 messages too, or does `2>&1` mix them in?"]
+            Self::NoSource { .. } => vec!["`--from` takes a file, a URL, or - for standard input"],
+            Self::Mixed { .. } => vec!["give them to amflow one after the other, not in one stream"],
+            Self::Payload(error) | Self::Answer(error) => vec![error.hint()],
+            Self::EmptyAnswer { .. } => {
+                vec!["no alerts at all are an empty list, `[]`: is it the address of the API that was asked?"]
             }
-            Self::Payload(PayloadError::CutOff { .. }) => {
-                &["what wrote it was ended in the middle: nothing was started, so that it can be run again"]
+            Self::Fetch(error) if matches!(error.status(), Some(401 | 403)) => {
+                vec!["credentials are only sent to the Alertmanager and the Prometheus of the configuration"]
             }
-            _ => &[],
+            Self::TwoSources { .. } | Self::Unreadable { .. } | Self::Fetch(_) | Self::Cluster(_) => {
+                Vec::new()
+            }
         }
     }
 }

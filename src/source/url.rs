@@ -37,7 +37,7 @@ pub async fn from_url(
     }
     let stats = reader.finish(&mut visit).map_err(SourceError::Answer)?;
     if stats.is_empty_input() {
-        return Err(SourceError::Empty { name });
+        return Err(SourceError::EmptyAnswer { name });
     }
     Intake::of(&name, alerts, stats)
 }

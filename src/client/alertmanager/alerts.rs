@@ -14,12 +14,18 @@ use crate::client::error::Failure;
 use crate::client::http::{HttpRequest, HttpResponse};
 use crate::model::labels::is_classic_label_name;
 use crate::model::matcher::first_failing;
-use crate::model::payload::{BadAlert, PayloadReader, RawAlert, ReadStats, Shape};
+use crate::model::payload::{BadAlert, PayloadError, PayloadReader, RawAlert, ReadStats, Shape};
 use crate::model::{Alert, Matcher};
 
 /// How long is waited before a busy peer (503) is asked again.
 const BUSY: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(900)];
+
+const WRONG_ADDRESS: &str =
+    "is this the URL of the API, with its path prefix, and not of a page or a proxy's login?";
+const CUT_OFF: &str = "the server or a proxy before it ended its answer early; asking again may help";
+const FOREIGN: &str =
+    "Alertmanager does not write that: does something between it and amflow change its answers?";
 
 /// Which alerts are asked for. The default is all of them, whatever their state.
 #[derive(Debug, Clone)]
@@ -271,13 +277,11 @@ where
             break Err(error);
         }
     };
-    let unexpected = |message: String| {
-        let hint = Some(
-            "is this the URL of the API, with its path prefix, and not of a page or a proxy's login?"
-                .to_owned(),
-        );
-        PeerError { error: Box::new(response.fail(Failure::Unexpected(message))), hint }
+    let wrong = |message: String, hint: &str| PeerError {
+        error: Box::new(response.fail(Failure::Unexpected(message))),
+        hint: Some(hint.to_owned()),
     };
+    let unexpected = |message: String| wrong(message, WRONG_ADDRESS);
     match outcome {
         Ok(stats) if stats.is_empty_input() => Err(unexpected("the answer is empty".to_owned())),
         Ok(stats) if stats.shapes.iter().all(|shape| matches!(shape, Shape::ApiV2 | Shape::Prometheus)) => {
@@ -285,6 +289,14 @@ where
         }
         Ok(_) => Err(unexpected("the answer is no list of alerts".to_owned())),
         Err(_) if html => Err(unexpected("the answer is a web page, not JSON".to_owned())),
-        Err(error) => Err(unexpected(error.to_string())),
+        Err(error) => match &error {
+            PayloadError::CutOff { .. } => Err(wrong(error.to_string(), CUT_OFF)),
+            PayloadError::Broken { .. } | PayloadError::TooLarge { .. } | PayloadError::AllBad { .. } => {
+                Err(wrong(error.to_string(), FOREIGN))
+            }
+            PayloadError::NotJson { .. }
+            | PayloadError::NotAlerts { .. }
+            | PayloadError::ErrorAnswer { .. } => Err(unexpected(error.to_string())),
+        },
     }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::value::explained;
 use crate::model::alert::{Alert, AlertStatus};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::labels::LabelSet;
@@ -75,7 +76,7 @@ pub(super) fn read(
     now: Timestamp,
 ) -> Result<Alert, (String, String)> {
     let body: Body = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(json))
-        .map_err(|error| (error.path().to_string(), without_position(error.inner())))?;
+        .map_err(|error| (error.path().to_string(), explained(error.inner())))?;
     let moment = |path: &str, text: Option<&String>| match text {
         Some(text) => time::parse_time(text).map_err(|reason| (path.to_owned(), reason)),
         None => Ok(None),
@@ -129,8 +130,11 @@ fn status(status: Option<Value>) -> Result<Status, (String, String)> {
     match status {
         None | Some(Value::Null) => Ok(Status::default()),
         Some(Value::String(state)) => Ok(Status { state: Some(state), ..Status::default() }),
-        Some(object) => serde_path_to_error::deserialize(object)
-            .map_err(|error| (format!("status.{}", error.path()), without_position(error.inner()))),
+        Some(object) => serde_path_to_error::deserialize(object).map_err(|error| {
+            let inside = error.path().to_string();
+            let path = if inside == "." { "status".to_owned() } else { format!("status.{inside}") };
+            (path, explained(error.inner()))
+        }),
     }
 }
 

@@ -6,11 +6,18 @@ use serde_json::Value;
 
 use super::frame::{Context, Envelope, Expect, Frame, List, Origin, Seen};
 use super::head::{ENVELOPE, Head};
-use super::preamble::{Found, Preamble};
+use super::preamble::{Found, MAX_LINE, Preamble, RIGHT_PLACES, shown};
 use super::raw::{NO_LABELS, RawAlert, RawLabels};
-use super::report::{BadAlert, PayloadError, ReadStats, Shape};
+use super::report::{BadAlert, PayloadError, ReadStats, Shape, clipped};
 use super::value::{self, Read};
 use crate::model::fingerprint::Fingerprint;
+
+/// How many characters are shown of what stands before a break.
+const CONTEXT: usize = 40;
+const MESSAGES: &str = "only JSON belongs there, one document or several: does the command before the pipe print \
+     messages too, or does `2>&1` mix them in?";
+const WHERE_IT_IS_WRITTEN: &str = "it has to be mended by what writes it: nothing was started";
+const DOUBLE_QUOTES: &str = "JSON has double quotes: Python writes it with `json.dumps`";
 
 /// The grammar: what is open, and what was seen.
 pub(super) struct Machine {
@@ -71,7 +78,7 @@ impl Machine {
         }
         match self.preamble.nothing_else() {
             Some(error) if self.stats.is_empty_input() => Err(error),
-            _ => Ok(()),
+            _ => self.stats.all_bad().map_or(Ok(()), Err),
         }
     }
 
@@ -105,8 +112,20 @@ impl Machine {
                 Ok(Step::At(at + 4))
             }
             b'n' if b"null".starts_with(&bytes[at..]) && !last => Ok(Step::More),
-            _ => Err(self.broken(bytes, at, "expected `{` or `[`, or the end of the input")),
+            _ => self.after_documents(bytes, at, last),
         }
+    }
+
+    /// What stands where only another document may: often a message of the command that wrote them.
+    fn after_documents(&self, bytes: &[u8], at: usize, last: bool) -> Result<Step, PayloadError> {
+        let rest = &bytes[at..];
+        let whole = last || rest.len() > MAX_LINE || rest.contains(&b'\n');
+        if !whole {
+            return Ok(Step::More);
+        }
+        let problem = format!("expected `{{` or `[`, or the end of the input, and found `{}`", shown(rest));
+        let place = self.context(bytes).place(at, "");
+        Err(PayloadError::Broken { place, problem, hint: MESSAGES })
     }
 
     /// Inside of an array.
@@ -129,8 +148,8 @@ impl Machine {
                 list.expects = Expect::Next;
                 Ok(Step::At(at + 1))
             }
-            (Expect::CommaOrEnd, _) => Err(self.broken(bytes, at, "expected `,` or `]`")),
-            (_, b']') => Err(self.broken(bytes, at, "a comma before the end of a list")),
+            (Expect::CommaOrEnd, _) => Err(self.broken(bytes, at, "expected `,` or `]`", "")),
+            (_, b']') => Err(self.broken(bytes, at, "a comma before the end of a list", "")),
             _ if list.inner => self.element::<false, V>(bytes, at, last, visit),
             _ => self.element::<true, V>(bytes, at, last, visit),
         }
@@ -219,14 +238,15 @@ impl Machine {
         let object: Value = serde_json::from_slice(&bytes[at..end]).unwrap_or_default();
         if let Some(message) = ["message", "error", "detail"].iter().find_map(|key| object.get(key)?.as_str())
         {
-            return Err(PayloadError::ErrorAnswer { place, message: message.to_owned() });
+            return Err(PayloadError::ErrorAnswer { place, message: clipped(message) });
         }
         if self.frames.is_empty() {
-            let problem =
-                "an object with neither `labels` nor `alerts`: is this the right document?".to_owned();
-            return Err(PayloadError::NotAlerts { place, problem });
+            let problem = "an object with neither `labels` nor `alerts`".to_owned();
+            return Err(PayloadError::NotAlerts { place, problem, hint: RIGHT_PLACES });
         }
-        self.refuse(bytes, at, "", NO_LABELS.to_owned());
+        let is_silence = object.get("matchers").is_some() && object.get("createdBy").is_some();
+        let reason = if is_silence { "this is a silence, not an alert" } else { NO_LABELS };
+        self.refuse(bytes, at, "", reason.to_owned());
         Ok(())
     }
 
@@ -243,7 +263,7 @@ impl Machine {
                 envelope.expects = Expect::Next;
                 Ok(Step::At(at + 1))
             }
-            (Expect::CommaOrEnd, _) => Err(self.broken(bytes, at, "expected `,` or `}`")),
+            (Expect::CommaOrEnd, _) => Err(self.broken(bytes, at, "expected `,` or `}`", "")),
             (Expect::FirstOrEnd | Expect::Next, b'"') => match self.value::<String>(bytes, at, last)? {
                 Read::Value(key, end) => {
                     self.set(|envelope| (envelope.key, envelope.expects) = (key, Expect::Colon));
@@ -256,13 +276,13 @@ impl Machine {
                 Read::More => Ok(Step::More),
             },
             (Expect::FirstOrEnd | Expect::Next, _) => {
-                Err(self.broken(bytes, at, "expected a key in double quotes"))
+                Err(self.broken(bytes, at, "expected a key in double quotes", ""))
             }
             (Expect::Colon, b':') => {
                 envelope.expects = Expect::Value;
                 Ok(Step::At(at + 1))
             }
-            (Expect::Colon, _) => Err(self.broken(bytes, at, "expected `:`")),
+            (Expect::Colon, _) => Err(self.broken(bytes, at, "expected `:`", "")),
             (Expect::Value, b'[') if envelope.key == "alerts" => {
                 envelope.seen.alerts = true;
                 self.frames.push(Frame::list(true));
@@ -316,7 +336,8 @@ impl Machine {
         });
         if wrong_alerts {
             let place = self.context(bytes).place(at, "");
-            return Err(PayloadError::NotAlerts { place, problem: "`alerts` is not a list".to_owned() });
+            let problem = "`alerts` is not a list".to_owned();
+            return Err(PayloadError::NotAlerts { place, problem, hint: RIGHT_PLACES });
         }
         self.value_done();
         Ok(Step::At(end))
@@ -331,19 +352,22 @@ impl Machine {
                 let problem = if rules {
                     "these are rules, as of `/api/v1/rules`; alerts are at `/api/v1/alerts`"
                 } else {
-                    "`data` holds no `alerts`: is this the right document?"
+                    "`data` holds no `alerts`"
                 };
-                return Err(PayloadError::NotAlerts { place, problem: problem.to_owned() });
+                return Err(PayloadError::NotAlerts {
+                    place,
+                    problem: problem.to_owned(),
+                    hint: RIGHT_PLACES,
+                });
             }
             self.stats.saw(Shape::Prometheus);
         } else if !alerts && !data {
             let place = self.context(bytes).place(at, "");
-            return Err(match error {
-                Some(message) => PayloadError::ErrorAnswer { place, message },
-                None => {
-                    PayloadError::NotAlerts { place, problem: "this object holds no `alerts`".to_owned() }
-                }
-            });
+            if let Some(message) = error {
+                return Err(PayloadError::ErrorAnswer { place, message: clipped(&message) });
+            }
+            let problem = "this object holds no `alerts`".to_owned();
+            return Err(PayloadError::NotAlerts { place, problem, hint: RIGHT_PLACES });
         } else if alerts {
             self.stats.saw(match version.as_deref() {
                 _ if org_id => Shape::Grafana,
@@ -394,10 +418,32 @@ impl Machine {
         at: usize,
         last: bool,
     ) -> Result<Read<T>, PayloadError> {
-        value::read(bytes, at, last).map_err(|(offset, problem)| self.broken(bytes, offset, &problem))
+        value::read(bytes, at, last).map_err(|(offset, problem)| {
+            let before = shown_end(&bytes[at..offset]);
+            let after = if before.is_empty() { before } else { format!(" after `{before}`") };
+            self.broken(bytes, offset, &problem, &after)
+        })
     }
 
-    fn broken(&self, bytes: &[u8], at: usize, problem: &str) -> PayloadError {
-        PayloadError::Broken { place: self.context(bytes).place(at, ""), problem: problem.to_owned() }
+    /// Makes the error of a byte that may not stand where it does. It is shown; what comes after it may not
+    /// have been read yet.
+    fn broken(&self, bytes: &[u8], at: usize, problem: &str, after: &str) -> PayloadError {
+        let place = self.context(bytes).place(at, "");
+        let byte = bytes.get(at).copied();
+        let problem = match byte {
+            Some(byte) if byte.is_ascii_graphic() => format!("{problem}, not `{}`{after}", char::from(byte)),
+            _ => format!("{problem},{after}").trim_end_matches(',').to_owned(),
+        };
+        let hint = if byte == Some(b'\'') { DOUBLE_QUOTES } else { WHERE_IT_IS_WRITTEN };
+        PayloadError::Broken { place, problem, hint }
     }
+}
+
+/// Returns the end of what was good in a broken value.
+fn shown_end(good: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&good[good.len().saturating_sub(4 * CONTEXT)..]);
+    let line = text.lines().next_back().unwrap_or_default().trim();
+    let skipped = line.chars().count().saturating_sub(CONTEXT);
+    let end: String = line.chars().skip(skipped).filter(|c| !c.is_control()).collect();
+    if skipped > 0 { format!("…{end}") } else { end }
 }

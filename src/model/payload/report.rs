@@ -7,6 +7,8 @@ use thiserror::Error;
 
 /// How many bad alerts and warnings are kept; the others are counted only.
 const KEPT: usize = 100;
+/// How much of a text that came with the input is shown.
+const SHOWN: usize = 300;
 
 /// What brought an alert, as seen from its shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,6 +62,8 @@ pub enum PayloadError {
         place: Place,
         /// What is wrong there.
         problem: String,
+        /// How to mend it.
+        hint: &'static str,
     },
     /// It ends in the middle.
     #[error("{place}: unexpected end after byte {}: the input was cut off", place.byte)]
@@ -78,8 +82,10 @@ pub enum PayloadError {
     NotJson {
         /// Where that is seen.
         place: Place,
-        /// What it is instead, and what to do.
+        /// What it is instead.
         problem: String,
+        /// How to mend it.
+        hint: &'static str,
     },
     /// It is JSON that says that something went wrong.
     #[error("{place}: this is an error message, not alerts: {message}")]
@@ -94,8 +100,18 @@ pub enum PayloadError {
     NotAlerts {
         /// Where that is seen.
         place: Place,
-        /// What is missing, and what to do.
+        /// What is missing.
         problem: String,
+        /// How to mend it.
+        hint: &'static str,
+    },
+    /// There are alerts in it, and not a good one among them.
+    #[error("{first}{}", others(*.count))]
+    AllBad {
+        /// The first of them.
+        first: Box<BadAlert>,
+        /// How many there are.
+        count: u64,
     },
 }
 
@@ -122,6 +138,23 @@ pub struct ReadStats {
     pub bytes: u64,
 }
 
+impl PayloadError {
+    /// Returns what to do about it.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Broken { hint, .. } | Self::NotJson { hint, .. } | Self::NotAlerts { hint, .. } => hint,
+            Self::CutOff { .. } => {
+                "what wrote it was ended in the middle: nothing was started, so that it can be run again"
+            }
+            Self::TooLarge { .. } => "no alert is that large: is a quote or a bracket missing before this?",
+            Self::ErrorAnswer { .. } => "what was asked for alerts answered with this: nothing was started",
+            Self::AllBad { .. } => {
+                "one bad alert among good ones is passed over; here is no good one, and nothing was started"
+            }
+        }
+    }
+}
+
 impl ReadStats {
     /// Tells whether there was no document at all, which is not the same as an empty list.
     pub fn is_empty_input(&self) -> bool {
@@ -132,8 +165,15 @@ impl ReadStats {
     pub fn add_bad(&mut self, bad: BadAlert) {
         self.bad_count += 1;
         if self.bad.len() < KEPT {
-            self.bad.push(bad);
+            let path = clipped(&bad.place.path);
+            self.bad.push(BadAlert { place: Place { path, ..bad.place }, reason: clipped(&bad.reason) });
         }
+    }
+
+    /// Makes the error of an input in which every alert is bad; nothing where one is good, or none came.
+    pub(super) fn all_bad(&self) -> Option<PayloadError> {
+        let first = self.bad.first().filter(|_| self.bad_count == self.alerts)?;
+        Some(PayloadError::AllBad { first: Box::new(first.clone()), count: self.alerts })
     }
 
     pub(super) fn warn(&mut self, warning: impl FnOnce() -> String) {
@@ -156,6 +196,22 @@ impl fmt::Display for Place {
             write!(f, ": `{}`", self.path)?;
         }
         Ok(())
+    }
+}
+
+/// Returns the beginning of a text of any length.
+pub(super) fn clipped(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn others(count: u64) -> String {
+    match count {
+        1 => String::new(),
+        2 => "; the other alert is bad too".to_owned(),
+        _ => format!("; the other {} alerts are bad too", count - 1),
     }
 }
 

@@ -5,6 +5,9 @@ use serde::de::IgnoredAny;
 
 use super::body::without_position;
 use super::head::ENVELOPE;
+use super::report::clipped;
+
+const CONTROL: &str = "a control character inside a text, which JSON writes as `\\u0000` or `\\n`";
 
 /// What an attempt to read one value gave.
 pub(super) enum Read<T> {
@@ -32,7 +35,15 @@ pub(super) fn read<'a, T: Deserialize<'a>>(
             Ok((_, length)) if unsure(length) => Ok(Read::More),
             Ok((_, length)) => Ok(Read::Wrong(error, at + length)),
             Err((lexical, _)) if lexical.is_eof() => Ok(Read::More),
-            Err((lexical, offset)) => Err((at + offset, without_position(&lexical))),
+            Err((lexical, offset)) => {
+                let problem = without_position(&lexical);
+                if !problem.starts_with("control character") {
+                    return Err((at + offset, problem));
+                }
+                let rest = &bytes[at + offset..];
+                let control = rest.iter().position(|byte| *byte < b' ').unwrap_or(0);
+                Err((at + offset + control, CONTROL.to_owned()))
+            }
         },
     }
 }
@@ -83,7 +94,7 @@ pub(super) fn why_wrong(json: &[u8], error: &serde_json::Error) -> (String, Stri
 struct Strict {
     #[serde(default)]
     #[expect(dead_code, reason = "only read to find what is wrong with it")]
-    labels: Option<std::collections::BTreeMap<String, String>>,
+    labels: std::collections::BTreeMap<String, String>,
     #[serde(default)]
     #[expect(dead_code, reason = "only read to find what is wrong with it")]
     fingerprint: Option<String>,
@@ -92,13 +103,35 @@ struct Strict {
     state: Option<String>,
 }
 
-fn explained(error: &serde_json::Error) -> String {
+/// Says in plain words what a value should have been.
+pub(super) fn explained(error: &serde_json::Error) -> String {
     let text = without_position(error);
     match text.as_str() {
         "invalid unicode code point" => "text that is not UTF-8".to_owned(),
         "lone leading surrogate in hex escape" | "unexpected end of hex escape" => {
             "half a surrogate pair".to_owned()
         }
-        _ => text,
+        _ => wrong_type(&text).unwrap_or(text),
     }
+}
+
+/// Says what has the wrong type in the words that people have for JSON's types.
+fn wrong_type(text: &str) -> Option<String> {
+    let (found, wanted) = text.strip_prefix("invalid type: ")?.rsplit_once(", expected ")?;
+    let found = match found.split_once(' ') {
+        Some(("integer", number)) => format!("the number {number}"),
+        Some(("floating", number)) => format!("the number {}", number.trim_start_matches("point ")),
+        Some(("boolean", value)) => value.to_owned(),
+        Some(("string", value)) => format!("the text {}", clipped(value)),
+        _ if found == "sequence" => "a list".to_owned(),
+        _ if found == "map" => "an object".to_owned(),
+        _ => found.to_owned(),
+    };
+    let wanted = match wanted {
+        "a string" => "text",
+        "a map" | "struct Status" | "struct Receiver" => "an object",
+        "a sequence" => "a list",
+        other => other,
+    };
+    Some(format!("{found} where {wanted} belongs"))
 }
