@@ -8,7 +8,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::json;
 
 use super::event::RunEvent;
-use super::machine::{Machine, PendingCall, SHORT_CALL, WATCH};
+use super::machine::{Machine, PendingCall, RECHECK, SHORT_CALL, WATCH};
 use super::recheck::{Look, look};
 use super::scope::{is_turn_of, without_turns};
 use super::state::{AskedAgain, Run};
@@ -141,6 +141,10 @@ impl Machine {
         let shown = approval.plan.iter().find(|line| line.path == path);
         let shown = shown.or_else(|| approval.plan.iter().find(|line| is_turn_of(path, &line.path)));
         let (kind, reason) = differs(shown, wanted)?;
+        if self.is_busy() {
+            // What is under way beside it ends first: its reply is for this walk, and asking may end the process.
+            return Some(None);
+        }
         let asks = approval.path.clone();
         let same = |again: &&AskedAgain| again.path == asks && again.before == path;
         let times = self.run.asked_again.iter().filter(same).count();
@@ -153,6 +157,14 @@ impl Machine {
         let before = path.to_owned();
         self.record(RunEvent::AskedAgain { path: asks, before, kind, reason });
         Some(None)
+    }
+}
+
+impl Machine {
+    /// Returns whether an effect or a hold is under way, or its reply was not heard yet.
+    fn is_busy(&self) -> bool {
+        let looks = |key: &String| key == RECHECK || key == WATCH;
+        !self.in_flight.iter().all(looks) || !self.replies.keys().all(looks)
     }
 }
 

@@ -119,6 +119,24 @@ pub struct Node {
     pub began: Option<Timestamp>,
     /// When it ended.
     pub ended: Option<Timestamp>,
+    /// Since when it waits for a person.
+    pub asked: Option<Timestamp>,
+    /// Milliseconds that it has waited for people before: they don't count against a timeout around it.
+    pub asked_ms: u64,
+}
+
+impl Node {
+    /// Takes note of whether it waits for a person.
+    fn note_asked(&mut self, asked: bool, at: Timestamp) {
+        match (asked, self.asked) {
+            (true, None) => self.asked = Some(at),
+            (false, Some(since)) => {
+                self.asked_ms = self.asked_ms.saturating_add(milliseconds(since, at));
+                self.asked = None;
+            }
+            _ => {}
+        }
+    }
 }
 
 /// An attempt under way.
@@ -270,7 +288,9 @@ impl Run {
                 parked,
                 ..
             } => {
-                if let Some(attempt) = self.node(path).attempt.as_mut() {
+                let node = self.node(path);
+                node.note_asked(*parked && *for_person, at);
+                if let Some(attempt) = node.attempt.as_mut() {
                     attempt.memo = memo.clone();
                     attempt.effect.clone_from(effect);
                     attempt.if_lost = *if_lost;
@@ -285,6 +305,7 @@ impl Run {
                 let node = self.node(path);
                 node.attempts = node.attempts.max(*attempt);
                 node.began.get_or_insert(at);
+                node.note_asked(false, at);
                 let ended = node.attempt.take();
                 let waited = ended.as_ref().is_some_and(|a| a.parked.is_some() || a.continued);
                 let task = ended.and_then(|a| Task::of_memo(&a.memo)).filter(|_| outcome.is_good());
@@ -317,7 +338,7 @@ impl Run {
             }
             RunEvent::AskedAgain { path, before, kind, .. } => {
                 let (path, before, kind) = (path.clone(), before.clone(), kind.clone());
-                self.reopen(&path);
+                self.reopen(&path, at);
                 self.asked_again.push(AskedAgain { path, before, kind });
             }
             RunEvent::RecheckFailed { reason, .. } => {
@@ -387,7 +408,7 @@ impl Run {
     }
 
     /// Takes an approval for not given, and what is around it for not over.
-    fn reopen(&mut self, path: &str) {
+    fn reopen(&mut self, path: &str, at: Timestamp) {
         self.approvals.retain(|approval| approval.path != path);
         let Some(node) = self.nodes.get_mut(path) else { return };
         node.repeated += u32::from(node.attempts > 0);
@@ -399,6 +420,10 @@ impl Run {
             if inside.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '['])) {
                 node.outcome = None;
                 node.ended = None;
+                if node.entered {
+                    // What is around it has its whole time again.
+                    node.began = Some(at);
+                }
             }
         }
     }
@@ -433,8 +458,7 @@ impl Run {
         match (idle, self.waiting_since) {
             (true, None) => self.waiting_since = Some(at),
             (false, Some(since)) => {
-                let ms = at.duration_since(since).as_millis().max(0);
-                self.idle_ms = self.idle_ms.saturating_add(u64::try_from(ms).unwrap_or(0));
+                self.idle_ms = self.idle_ms.saturating_add(milliseconds(since, at));
                 self.waiting_since = None;
             }
             _ => {}
@@ -477,6 +501,10 @@ impl Run {
             })
             .collect()
     }
+}
+
+fn milliseconds(since: Timestamp, at: Timestamp) -> u64 {
+    u64::try_from(at.duration_since(since).as_millis()).unwrap_or(0)
 }
 
 /// Reads an alert of the shape of API v2 as far as verifying it needs.

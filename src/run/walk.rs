@@ -2,6 +2,8 @@
 //! next begins. It is repeated after every change and finds the same place again, because all that it
 //! knows is in the run's nodes.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -252,8 +254,19 @@ impl Machine {
     }
 
     fn block_deadline(&mut self, step: &Step, path: &str) -> Option<Timestamp> {
+        let timeout = step.timeout?;
         let began = self.run.nodes.get(path)?.began?;
-        let at = began.checked_add(step.timeout?).ok()?;
+        let inside = format!("{path}/");
+        let nodes = self.run.nodes.iter().filter(|(path, _)| path.starts_with(&inside));
+        // People inside don't count, as they don't for the run.
+        let mut asked = 0;
+        for (_, node) in nodes {
+            if node.asked.is_some() {
+                return None;
+            }
+            asked += node.asked_ms;
+        }
+        let at = began.checked_add(timeout.saturating_add(Duration::from_millis(asked))).ok()?;
         self.wake_by(at);
         Some(at)
     }

@@ -254,6 +254,75 @@ fn what_follows_an_approval_that_is_skipped_was_shown_before() {
 }
 
 #[test]
+fn what_was_shown_is_done_without_another_word() {
+    let text = "steps:\n  - {id: ask, approve: {prompt: go}}\n  - {id: b, idempotent: true, exec: [b], retry: {attempts: 3, backoff: 1s}}\n  - {id: h, http: {post: 'https://h/x', json: {a: 1}}}\n  - {id: s, silence: {}}\n  - {id: p, alert: {post: {labels: {alertname: Busy}}}}\n  - {id: w, wait: 10m}\n  - {id: sh, shell: 'echo {{ alert.labels.a }} {{ steps.b.stdout }}'}\n  - {id: q, prometheus: up}\n  - {id: e, foreach: steps.b.stdout | lines, block: [{id: c, exec: [c, '{{ item }}']}]}\n  - {id: x, silence: {expire: s}}\n";
+    let mut sim = Sim::new(&playbook(text)).with(script(&[("b", &[exit(1, ""), exit(0, "one\ntwo\n")])]));
+    sim.people = vec![Person::approves("ask", "ann", 60)];
+    sim.run();
+    assert_eq!(sim.end(), "succeeded");
+    assert_eq!(
+        sim.effects().join(" "),
+        "b b#2 h make s make p sh q e[0]/c e[1]/c release s release p",
+        "{:#?}",
+        sim.lines()
+    );
+    assert_eq!(sim.machine.run.nodes["ask"].attempts, 1);
+}
+
+#[test]
+fn an_inlined_playbook_asks_with_its_own_names() {
+    let text = "vars: {host: outer}\nsteps: [{id: k, playbook: {name: child, vars: {host: inner}}}, {id: c, exec: [c, '{{ vars.host }}']}]\n---\nversion: 1\nname: child\nmatchers: [a = b]\nvars: {host: none}\nsteps: [{id: ask, approve: {prompt: '{{ vars.host }}?'}}, {id: b, exec: [b, '{{ vars.host }}', '{{ steps.ask.by }}']}]\n";
+    let mut sim = Sim::new(&playbook(text));
+    sim.people = vec![Person::approves("k/ask", "ann", 60)];
+    sim.run();
+    assert_eq!((sim.end().as_str(), sim.effects().join(" ").as_str()), ("succeeded", "k/b c"));
+    let task = tasks_of(&sim.journal, &[]).pop().unwrap();
+    let plan: Vec<_> = task.task.plan.iter().map(|l| (l.path.as_str(), l.does.as_str())).collect();
+    assert_eq!(task.task.prompt, "inner?");
+    assert_eq!(plan, [("k/b", "not_yet_known"), ("c", "effect")]);
+}
+
+#[test]
+fn people_do_not_count_against_the_timeout_of_a_block() {
+    for (timeout, end) in [("10m", "succeeded"), ("30s", "failed: k: no end within 30s")] {
+        let text = format!(
+            "steps: [{{id: k, timeout: {timeout}, block: [{{id: ask, approve: {{prompt: go}}}}, {{id: w, wait: 1m}}, {{id: b, exec: [b]}}]}}]\n"
+        );
+        let mut sim = Sim::new(&playbook(&text));
+        sim.people = vec![Person::approves("k/ask", "ann", 7_200)];
+        sim.run();
+        assert_eq!(sim.end(), end, "{:#?}", sim.lines());
+    }
+}
+
+#[test]
+fn what_is_asked_again_after_the_time_of_its_block_is_asked_all_the_same() {
+    let text = "steps:\n  - {id: k, timeout: 5m, block: [{id: ask, approve: {prompt: go}}, {id: look, exec: [look]}]}\n  - {id: w, wait: 10m}\n  - {id: act, exec: ['act{{ steps.look.exit_code }}']}\n";
+    let mut sim = Sim::new(&playbook(text));
+    sim.people = vec![Person::approves("k/ask", "ann", 60)];
+    sim.run();
+    assert_eq!((sim.end().as_str(), sim.effects().join(" ").as_str()), ("succeeded", "k/look act"));
+}
+
+#[test]
+fn what_is_under_way_ends_before_it_is_asked_again() {
+    let text = "steps:\n  - {id: ask, approve: {prompt: go}}\n  - id: p\n    parallel:\n      - {id: k, block: [{id: look, exec: [look]}, {id: act, exec: ['act{{ steps.look.exit_code }}']}]}\n      - {id: long, exec: [long], timeout: 90s}\n      - {id: s, silence: {}}\n";
+    let mut sim = Sim::new(&playbook(text)).with(script(&[("p/long", &[super::sim::Answer::Hang])]));
+    sim.people = vec![Person::approves("ask", "ann", 60)];
+    sim.run_while(|sim| !sim.journal.iter().any(|s| matches!(s.event, RunEvent::AskedAgain { .. })));
+    assert!(
+        sim.in_flight.iter().all(|(call, _)| call.path == "recheck")
+            && sim.machine.run.nodes["p/long"].outcome.is_some(),
+        "{:#?}",
+        sim.lines()
+    );
+    sim.run();
+    assert!(sim.end().starts_with("failed: p: p/long: no end within"), "{}", sim.end());
+    assert_eq!(sim.effects().iter().filter(|path| *path == "p/long").count(), 1, "nothing is done twice");
+    assert!(sim.effects().contains(&"p/k/act".to_owned()));
+}
+
+#[test]
 fn the_digest_is_of_what_is_approved_and_of_nothing_else() {
     let of = |rest: &str, after: i64| {
         let mut sim = Sim::new(&playbook(rest));

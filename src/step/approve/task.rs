@@ -157,7 +157,7 @@ pub enum Standing {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// It is decided already.
-    #[error("it was {} by {by} at {at} already", if *approved { "approved" } else { "rejected" })]
+    #[error("it was {} by {by} at {} already", if *approved { "approved" } else { "rejected" }, clock(at))]
     Decided {
         /// How.
         approved: bool,
@@ -167,7 +167,7 @@ pub enum Refusal {
         at: Timestamp,
     },
     /// This person has approved it already, and others are still needed.
-    #[error("{by} approved it at {at} already; {missing} more must")]
+    #[error("{by} approved it at {} already; {missing} more must", clock(at))]
     Twice {
         /// Who.
         by: String,
@@ -177,7 +177,7 @@ pub enum Refusal {
         missing: u32,
     },
     /// The time to decide is over.
-    #[error("it could be decided until {deadline}")]
+    #[error("it could be decided until {}", clock(deadline))]
     Expired {
         /// When it was over.
         deadline: Timestamp,
@@ -362,6 +362,11 @@ impl Task {
         let answers = self.questions.iter().map(|q| (q.name.clone(), answer(q).unwrap_or(Value::Null)));
         answers.collect()
     }
+}
+
+/// Says when, to the second.
+fn clock(at: &Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// Returns the names of those who decided.
