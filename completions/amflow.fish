@@ -213,6 +213,7 @@ complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_sub
 complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from help" -f -a "list" -d 'List open tasks, those that wait longest first'
 complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show one: what is asked of whom, and what happens then'
 complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c amflow -n "__fish_amflow_using_subcommand approve" -l set -d 'An answer to a question of the task; repeated for several' -r
 complete -c amflow -n "__fish_amflow_using_subcommand approve" -l comment -d 'Why, for those who will wonder' -r
 complete -c amflow -n "__fish_amflow_using_subcommand approve" -l digest -d 'Only if this is still what is asked: the digest that `amflow tasks show` prints' -r
 complete -c amflow -n "__fish_amflow_using_subcommand approve" -l as -d 'Decide in the name of another; the configuration says who may (`people.may_act_as_others`)' -r
@@ -220,7 +221,6 @@ complete -c amflow -n "__fish_amflow_using_subcommand approve" -s o -l output -d
 json\t'One JSON document'
 ndjson\t'One JSON document a line, as things happen'"
 complete -c amflow -n "__fish_amflow_using_subcommand approve" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
-complete -c amflow -n "__fish_amflow_using_subcommand approve" -l set -d 'An answer to a question of the task; repeated for several' -r
 complete -c amflow -n "__fish_amflow_using_subcommand approve" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand approve" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand approve" -s v -l verbose -d 'Say more; may be repeated'

@@ -10,12 +10,13 @@ use crate::client::BaseUrl;
 
 const EXAMPLES: &str = "\
 Examples:
-  amflow demo                                  see the whole thing in ten seconds
-  amflow init                                  write a configuration and a first playbook
-  amflow plan                                  what would run now, and why not
-  amflow run --poll                            work on the alerts of the configured Alertmanager
-  amtool alert query -o json | amflow run      work on exactly what is piped
-  amflow validate playbooks/                   find every problem, without network
+  amflow demo                                see the whole thing in ten seconds
+  amflow init                                write a first playbook that runs
+  amflow plan --poll --explain               what would run now, and why not
+  amflow run --poll                          work on what Alertmanager has
+  amtool alert query -o json | amflow run    work on exactly what is piped
+  amflow validate playbooks/                 find every problem, without network
+  amflow runs list                           what was done
 
 Exit codes:
   0  done, also when nothing matched
@@ -23,8 +24,11 @@ Exit codes:
   2  wrong usage, configuration or playbooks; nothing was started
   3  could not do it: a source or the store cannot be reached
   4  runs are waiting for a person or a time
-  5, 6, 7, 8  a decision was not taken: it is decided already; expired or over; not yours; changed since
-  130, 143  interrupted";
+  5  approve, reject: it is decided already
+  6  approve, reject: its time is over, or nobody is needed any more
+  7  approve, reject: it is not yours to decide
+  8  approve, reject: what it would do is no longer what --digest names
+  130, 143  interrupted by SIGINT, or by SIGTERM or a closed terminal";
 
 /// Runs playbooks for the alerts of Prometheus Alertmanager, once per episode, and proves that they are gone
 #[derive(Debug, Parser)]
@@ -111,6 +115,7 @@ pub struct StoreArgs {
 
 /// How runs are worked on.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Running")]
 pub struct RunningArgs {
     /// Runs worked on at the same time [default: the configuration's, 4]
     #[arg(long, value_name = "N")]
@@ -122,6 +127,7 @@ pub struct RunningArgs {
 
 /// How data is written.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// Form of the data on standard output
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]

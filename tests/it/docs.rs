@@ -19,6 +19,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::help::exists;
 use crate::support::lab::{Lab, finish};
 use crate::support::program::{amflow, root};
 use crate::support::schema::Schema;
@@ -175,26 +176,6 @@ fn amflow_beside(home: &Path) -> Command {
     bash
 }
 
-/// Expects that every command of a text is one that amflow has, with its flags.
-fn exists(text: &str) -> Result<(), String> {
-    let home = tempfile::tempdir().unwrap();
-    for line in text.lines() {
-        let Some(at) = line.find("amflow ").filter(|at| *at == 0 || line[..*at].ends_with(' ')) else {
-            continue;
-        };
-        // A command ends at a pipe, a redirection or a comment; in a help text two blanks begin what it does.
-        let ends = ["  ", " | ", " > ", " # ", " && ", "; "];
-        let command = &line[at..];
-        let end = ends.iter().filter_map(|end| command.find(end)).min().unwrap_or(command.len());
-        let mut bash = amflow_beside(home.path());
-        let output = bash.args(["-c", &format!("{} --help", &command[..end])]).output().unwrap();
-        if !output.status.success() {
-            return Err(format!("{line}\n{}", String::from_utf8_lossy(&output.stderr)));
-        }
-    }
-    Ok(())
-}
-
 const ALERTS: &str =
     r#"[{"labels": {"alertname": "Example", "severity": "critical"}, "startsAt": "2026-01-01T00:00:00Z"}]"#;
 const PLAYBOOK: &str = "matchers: [alertname = Example]\nsteps:\n  - exec: ['true']\n";
@@ -261,29 +242,4 @@ fn every_file_that_the_documents_name_is_there() {
             assert!(path.exists(), "{} names {}, which is not there", page.display(), path.display());
         }
     }
-}
-
-#[test]
-fn every_example_of_a_help_text_is_a_command_that_exists() {
-    fn walk(path: &[String], seen: &mut usize) {
-        let program = env!("CARGO_BIN_EXE_amflow");
-        let help = Command::new(program).args(path).arg("--help").output().unwrap();
-        let help = String::from_utf8(help.stdout).unwrap();
-        let is_group = help.contains("\nCommands:\n");
-        for at in help.lines().filter(|line| line.starts_with("  ") && line.contains("amflow ")) {
-            exists(at).unwrap_or_else(|why| panic!("{path:?}: {why}"));
-            *seen += 1;
-        }
-        if is_group {
-            let commands = help.split("\nCommands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-            for name in commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()) {
-                if !name.is_empty() && name != "help" {
-                    walk(&[path, &[name.to_owned()]].concat(), seen);
-                }
-            }
-        }
-    }
-    let mut seen = 0;
-    walk(&[], &mut seen);
-    assert!(seen > 30, "{seen} examples");
 }

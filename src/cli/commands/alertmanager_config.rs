@@ -9,12 +9,14 @@ use crate::model::labels::is_classic_label_name;
 
 const EXAMPLES: &str = "\
 Examples:
-  amflow alertmanager-config                                  with the labels that most alerts have
-  amflow alertmanager-config --equal alertname --equal pod    with yours
+  amflow alertmanager-config                       for common rule sets
+  amflow alertmanager-config --equal alertname --equal pod
+                                                   yours
   amflow alertmanager-config --receiver sre > part.yml
 
-`equal` must name every label that tells your alerts apart: a label that both sides lack counts as equal.
-The output is a whole configuration that `amtool check-config` accepts; take its parts over into yours.";
+`equal` must name every label that tells your alerts apart: a label that both
+sides lack counts as equal. The output is a whole configuration, which
+`amtool check-config` accepts; take its parts over into yours.";
 
 /// Labels that tell alerts of common rule sets apart.
 const USUAL: [&str; 12] = [

@@ -11,10 +11,12 @@ use crate::text::{escape_for_terminal, plural};
 
 const EXAMPLES: &str = "\
 Examples:
-  amflow alerts                                    those of the configured Alertmanager, muted ones too
-  amflow alerts severity=critical 'job=~\"node.*\"'  those that all matchers match
+  amflow alerts --poll                   what Alertmanager has, muted ones too
+  amflow alerts --poll NodeDown severity=critical 'job=~\"node.*\"'
+                                         those that all matchers match
+  amflow alerts --from webhook.json      any shape that `amflow run` takes
   amtool alert query -o json | amflow alerts -o json
-  amflow alerts --from webhook.json                any shape that `run` takes";
+                                         as Alertmanager's API has them";
 
 /// The arguments of `amflow alerts`.
 #[derive(Debug, Args)]
@@ -27,7 +29,7 @@ pub struct AlertsArgs {
     #[command(flatten)]
     pub source: SourceArgs,
     /// Form of the alerts
-    #[arg(short, long, value_name = "FORMAT", default_value = "simple")]
+    #[arg(short, long, value_name = "FORMAT", default_value = "simple", help_heading = "Output")]
     pub output: AlertFormat,
 }
 

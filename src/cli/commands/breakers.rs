@@ -10,8 +10,29 @@ use crate::engine::gate_keys;
 use crate::report::BreakerRecord;
 use crate::run::{Change, GateChange};
 
+const EXAMPLES: &str = "\
+Examples:
+  amflow breakers list                   which playbooks fail, and since when
+  amflow breakers reset node-disk-full   let it start again, one run at first
+
+A breaker opens when so many runs of a playbook failed in a row as its
+`limits: {breaker: N}` says (3 by default). It starts nothing until it is reset.";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  amflow breakers list
+  amflow breakers list -o json | jq -r '.[] | select(.state == \"open\").playbook'";
+
+const RESET_EXAMPLES: &str = "\
+Examples:
+  amflow breakers reset node-disk-full
+
+The next run is a trial: when it succeeds, others follow; when it fails, the
+breaker is open again.";
+
 /// The arguments of `amflow breakers`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct BreakersArgs {
     /// What to do.
     #[command(subcommand)]
@@ -22,6 +43,7 @@ pub struct BreakersArgs {
 #[derive(Debug, Subcommand)]
 pub enum BreakersCommand {
     /// List the breakers that count failures
+    #[command(after_help = LIST_EXAMPLES)]
     List {
         /// How to print.
         #[command(flatten)]
@@ -31,8 +53,9 @@ pub enum BreakersCommand {
         store: StoreArgs,
     },
     /// Close a breaker again; runs start one by one at first
+    #[command(after_help = RESET_EXAMPLES)]
     Reset {
-        /// The playbook
+        /// The playbook; several may be given
         #[arg(value_name = "PLAYBOOK", required = true)]
         playbooks: Vec<String>,
         /// Where the store is.

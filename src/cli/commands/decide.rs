@@ -17,27 +17,40 @@ use crate::store::Access;
 
 const EXAMPLES: &str = "\
 Examples:
-  amflow approve 7f3a9c21                               when the run asks one thing
+  amflow approve 7f3a9c21                when the run asks one thing
   amflow approve 7f3a9c21/restart --set drain=yes --comment 'after the deploy'
-  amflow approve 7f3a9c21 --digest 5e884898da28...      only what `amflow tasks show` showed
+  amflow approve 7f3a9c21 --digest 5e884898da28...
+                                         only what `amflow tasks show` showed
 
-Exit codes: 5 it is decided already, 6 its time is over or nobody is needed any more, 7 it is not yours to
-decide, 8 what it would do is no longer what `--digest` names.";
+Exit codes:
+  5  it is decided already
+  6  its time is over, or nobody is needed any more
+  7  it is not yours to decide
+  8  what it would do is no longer what --digest names";
+
+const REJECT_EXAMPLES: &str = "\
+Examples:
+  amflow reject 7f3a9c21 --comment 'it is being looked at'
+  amflow reject 7f3a9c21/restart         when the run asks several things
+
+The run ends as rejected: its finally steps run, its on_failure steps don't, and
+it doesn't count for the breaker. The exit codes are those of `amflow approve`.";
 
 /// The arguments of `amflow approve`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ApproveArgs {
-    /// What is decided.
-    #[command(flatten)]
-    pub decision: DecisionArgs,
     /// An answer to a question of the task; repeated for several
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub inputs: Vec<String>,
+    /// What is decided.
+    #[command(flatten)]
+    pub decision: DecisionArgs,
 }
 
 /// The arguments of `amflow reject`.
 #[derive(Debug, Args)]
+#[command(after_help = REJECT_EXAMPLES)]
 pub struct RejectArgs {
     /// What is decided.
     #[command(flatten)]

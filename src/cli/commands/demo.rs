@@ -24,11 +24,17 @@ use crate::client::{BaseUrl, StandIn, StandInOptions};
 use crate::model::{LabelSet, PostableAlert};
 use crate::run::RunStatus;
 
+const EXAMPLES: &str = "\
+Examples:
+  amflow demo           an alert fires, is worked on, is proved to be gone
+  amflow demo --keep    the same; its playbook and store stay to be looked at
+
+Needs nothing, changes nothing but a directory of its own, and takes about ten
+seconds.";
+
 /// The arguments of `amflow demo`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Needs nothing, changes nothing but a directory of its own, and takes about ten seconds."
-)]
+#[command(after_help = EXAMPLES)]
 pub struct DemoArgs {
     /// Keep the demo's directory, to look further
     #[arg(long)]

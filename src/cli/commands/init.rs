@@ -9,9 +9,17 @@ use clap::{Args, ValueHint};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
 
+const EXAMPLES: &str = "\
+Examples:
+  amflow init            amflow.yaml and playbooks/first.yaml, here
+  amflow init ops        the same in ./ops
+  sudo amflow init /etc/amflow
+
+Nothing that exists is written over. The first playbook changes nothing.";
+
 /// The arguments of `amflow init`.
 #[derive(Debug, Args)]
-#[command(after_help = "Nothing that exists is written over.")]
+#[command(after_help = EXAMPLES)]
 pub struct InitArgs {
     /// The directory
     #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]

@@ -11,8 +11,8 @@ use crate::cli::error::{CliError, Exit, OrExit as _};
 
 const EXAMPLES: &str = "\
 Examples:
-  amflow man | man -l -
-  amflow man --dir /usr/local/share/man/man1";
+  amflow man | man -l -                        the first page
+  amflow man --dir /usr/local/share/man/man1   all of them, for `man amflow-run`";
 
 /// The arguments of `amflow man`.
 #[derive(Debug, Args)]

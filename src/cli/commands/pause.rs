@@ -13,11 +13,19 @@ use crate::run::{Change, GateChange, GateState, Paused};
 
 const PAUSE_EXAMPLES: &str = "\
 Examples:
-  amflow pause --reason 'network maintenance' --for 2h     nothing starts for two hours
-  amflow pause --playbook node-disk-full                   one playbook, until `amflow unpause`
+  amflow pause --for 2h --reason 'network maintenance'
+                                           nothing starts for two hours
+  amflow pause --playbook node-disk-full   one playbook, until it is unpaused
 
-New runs come later, and running ones begin no new effect; what is begun is ended, `finally` still runs.
-Everything that shares the store is held.";
+New runs come later, and running ones begin no new effect; what is begun is
+finished, and finally steps still run. Everything that shares the store is held.";
+
+const UNPAUSE_EXAMPLES: &str = "\
+Examples:
+  amflow unpause                             end the pause of everything
+  amflow unpause --playbook node-disk-full   end the pause of one playbook
+
+After a pause runs start one by one: the next when the one before succeeded.";
 
 /// The arguments of `amflow pause`.
 #[derive(Debug, Args)]
@@ -39,7 +47,7 @@ pub struct PauseArgs {
 
 /// The arguments of `amflow unpause`.
 #[derive(Debug, Args)]
-#[command(after_help = "After a pause runs start one by one: the next when the one before succeeded.")]
+#[command(after_help = UNPAUSE_EXAMPLES)]
 pub struct UnpauseArgs {
     /// Only this playbook
     #[arg(long, value_name = "NAME")]

@@ -19,13 +19,13 @@ use crate::text::{escape_for_terminal, plural};
 
 const EXAMPLES: &str = "\
 Examples:
-  amflow plan                                   what would run for the alerts of the configured Alertmanager
-  amtool alert query -o json | amflow plan      for exactly what is piped
-  amflow plan --explain                         for every alert and playbook: why, or the first reason why not
-  amflow plan --run-read-only                   runs what changes nothing, to know what depends on it
-  amflow plan -o ndjson | jq 'select(.type == \"start\")'
+  amflow plan --poll                         what would run now
+  amtool alert query -o json | amflow plan   for exactly what is piped
+  amflow plan --poll --explain               why, or the first reason why not
+  amflow plan --poll --run-read-only         begin with what changes nothing
+  amflow plan --from alerts.json -o ndjson | jq 'select(.type == \"start\")'
 
-Nothing is changed, nowhere. Secrets are named, never shown.";
+Nothing is changed anywhere. Secrets are named, never shown.";
 
 /// The arguments of `amflow plan`.
 #[derive(Debug, Args)]

@@ -18,13 +18,16 @@ use crate::text::plural;
 
 const EXAMPLES: &str = "\
 Examples:
-  amtool alert query -o json | amflow run      work on exactly what is piped
-  amflow run --poll                            ask Alertmanager, and go on with what is due
-  amflow run --from alerts.json                a file, or a URL
-  amflow run --poll --filter severity=critical --no-wait -q
-  */2 * * * * amflow run --poll --no-wait -q   in a crontab: overlapping starts are harmless
+  amtool alert query -o json | amflow run    work on exactly what is piped
+  amflow run --poll                          and go on with what is due
+  amflow run --poll --filter severity=critical
+  amflow run --from alerts.json              a file, or a URL
+  amflow run --poll -p node-disk-full.yaml   one playbook only
+  amflow run --from alerts.json -o json | jq '.runs[].status'
+  */2 * * * * amflow run --poll --no-wait -q
+                                             in a crontab; may overlap
 
-`amflow plan` shows beforehand what would be done, with --explain why not.";
+`amflow plan` shows beforehand what would be done; with --explain also why not.";
 
 /// Runs that one start goes on with, at most.
 const MOST_RESUMED: usize = 1_000;

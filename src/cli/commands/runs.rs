@@ -20,10 +20,30 @@ pub(super) use resume::go_on;
 const EXAMPLES: &str = "\
 Examples:
   amflow runs list --status failed --since 24h
-  amflow runs show 7f3a9c21            a run's id, or the end of it that lists print
-  amflow runs resume                   go on with what was left by a killed process, or is due
-  amflow runs cancel 7f3a9c21          its finally steps still run
+                                what failed since yesterday, and why
+  amflow runs show 7f3a9c21     one run's story; an id, or its beginning or end
+  amflow runs resume            go on with what is due or was left behind
+  amflow runs cancel 7f3a9c21   its finally steps still run
+  amflow runs retry 7f3a9c21    do it again
   amflow runs prune --keep 90d --dry-run";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  amflow runs list                               the last 50
+  amflow runs list --status failed --since 24h   what failed, and why
+  amflow runs list --status waiting --status running
+  amflow runs list --playbook node-disk-full --limit 0 -o json";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  amflow runs show 7f3a9c21       the id as `amflow runs list` prints it
+  amflow runs show 7f3a9c21 -o json | jq -r .playbook_text
+                                  the playbook as it was when the run began";
+
+const PRUNE_EXAMPLES: &str = "\
+Examples:
+  amflow runs prune --dry-run    how many would go
+  amflow runs prune --keep 90d   delete what ended longer ago than that";
 
 /// The arguments of `amflow runs`.
 #[derive(Debug, Args)]
@@ -38,8 +58,10 @@ pub struct RunsArgs {
 #[derive(Debug, Subcommand)]
 pub enum RunsCommand {
     /// List runs, newest first
+    #[command(after_help = LIST_EXAMPLES)]
     List(ListArgs),
     /// Tell one run's whole story
+    #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
     /// Go on with runs that are due or were left by a process that is gone
     Resume(resume::ResumeArgs),
@@ -48,6 +70,7 @@ pub enum RunsCommand {
     /// Do a finished run again, with the same playbook text and alerts
     Retry(resume::RetryArgs),
     /// Delete finished runs that are old; claims on what still fires stay
+    #[command(after_help = PRUNE_EXAMPLES)]
     Prune(PruneArgs),
 }
 

@@ -11,8 +11,10 @@ const EXAMPLES: &str = "\
 Examples:
   amflow schema playbook > playbook.schema.json
   amflow schema config > amflow.schema.json
-  amflow schema output > output.schema.json               one entry a command and format below `$defs`
-  # yaml-language-server: $schema=playbook.schema.json      (first line of a playbook)";
+  amflow schema output | jq '.$defs | keys'    one for each command
+
+An editor completes and checks a playbook that begins with this line:
+  # yaml-language-server: $schema=playbook.schema.json";
 
 /// The arguments of `amflow schema`.
 #[derive(Debug, Args)]

@@ -14,10 +14,22 @@ use crate::text::{escape_for_terminal, plural};
 
 const EXAMPLES: &str = "\
 Examples:
-  amflow tasks list                    what is open
-  amflow tasks list --mine             what you may decide
-  amflow tasks show 7f3a9c21           what is asked, and what happens then
+  amflow tasks list            what is open
+  amflow tasks list --mine     what you may decide
+  amflow tasks show 7f3a9c21   what is asked, and what happens then
   amflow approve 7f3a9c21 --comment 'go ahead'";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  amflow tasks list            what is open
+  amflow tasks list --mine     what you may decide
+  amflow tasks list -o json | jq -r '.[].prompt'";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  amflow tasks show 7f3a9c21           when the run asks one thing
+  amflow tasks show 7f3a9c21/restart   when it asks several
+  amflow tasks show 7f3a9c21 -v        with every line of every effect";
 
 /// Lines about one effect that are shown without `-v`.
 const DETAILS: usize = 20;
@@ -35,8 +47,10 @@ pub struct TasksArgs {
 #[derive(Debug, Subcommand)]
 pub enum TasksCommand {
     /// List open tasks, those that wait longest first
+    #[command(after_help = LIST_EXAMPLES)]
     List(ListArgs),
     /// Show one: what is asked of whom, and what happens then
+    #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
 }
 

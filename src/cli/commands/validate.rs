@@ -13,11 +13,12 @@ use crate::text::{plural, render};
 
 const EXAMPLES: &str = "\
 Examples:
-  amflow validate                       the playbooks of the configuration, or ./playbooks
-  amflow validate playbooks/ extra.yaml
-  amflow validate -o github playbooks/  in a workflow: problems become annotations
+  amflow validate                         the configuration's, or ./playbooks
+  amflow validate playbooks/ extra.yaml   these files and directories
+  amflow validate -o github playbooks/    in CI: problems become annotations
 
-Exit code 1 when there are problems; warnings alone are no failure.";
+Exit code 1 when there are problems; warnings alone are no failure.
+docs/checks.md explains every problem, with an example.";
 
 /// The arguments of `amflow validate`.
 #[derive(Debug, Args)]
@@ -30,7 +31,7 @@ pub struct ValidateArgs {
     #[command(flatten)]
     pub playbooks: PlaybookArgs,
     /// Form of the problems
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     pub output: ProblemFormat,
 }
 

@@ -16,8 +16,32 @@ use crate::report::{LaterRecord, run_record, short_id};
 use crate::store::Access;
 use crate::text::plural;
 
+const RESUME_EXAMPLES: &str = "\
+Examples:
+  amflow runs resume                       all that is due or was left behind
+  amflow runs resume 7f3a9c21              this one, due or not
+  */5 * * * * amflow runs resume --no-wait -q
+                                           in a crontab, where nothing polls
+
+`amflow run --poll` does the same before it starts anything new.";
+
+const CANCEL_EXAMPLES: &str = "\
+Examples:
+  amflow runs cancel 7f3a9c21             whoever works on it is told
+  amflow runs cancel 7f3a9c21 41d0b6ee    several
+
+What is running is ended (TERM, then KILL), its finally steps still run; its
+on_failure steps don't, and it doesn't count for the breaker.";
+
+const RETRY_EXAMPLES: &str = "\
+Examples:
+  amflow runs retry 7f3a9c21     once more, from its first step
+
+Limits hold: what the cooldown or the breaker forbids is not started.";
+
 /// The arguments of `amflow runs resume`.
 #[derive(Debug, Args)]
+#[command(after_help = RESUME_EXAMPLES)]
 pub struct ResumeArgs {
     /// Only these, due or not [default: all that are due or were left by a process that is gone]
     #[arg(value_name = "RUN")]
@@ -38,6 +62,7 @@ pub struct ResumeArgs {
 
 /// The arguments of `amflow runs cancel`.
 #[derive(Debug, Args)]
+#[command(after_help = CANCEL_EXAMPLES)]
 pub struct CancelArgs {
     /// The runs
     #[arg(value_name = "RUN", required = true)]
@@ -55,6 +80,7 @@ pub struct CancelArgs {
 
 /// The arguments of `amflow runs retry`.
 #[derive(Debug, Args)]
+#[command(after_help = RETRY_EXAMPLES)]
 pub struct RetryArgs {
     /// The run
     #[arg(value_name = "RUN")]
