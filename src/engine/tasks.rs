@@ -219,54 +219,58 @@ pub async fn decide(
     };
     let kind = SignalKind::decide(&path, decision.clone());
     let signal = Signal { id: new_id(now).to_string(), kind };
-    let verdict: Arc<Mutex<Option<DecideError>>> = Arc::default();
-    let (tell, of_run, of_step) = (Arc::clone(&verdict), run.to_owned(), path.clone());
+    let verdict: Arc<Mutex<Option<Result<TaskState, DecideError>>>> = Arc::default();
+    let (tell, of_run) = (Arc::clone(&verdict), run.to_owned());
     // It is judged where it is written, so that of two at the same time the second is told of the first.
     let judge = Box::new(move |journal: &[Stamped], waiting: &[Signal]| {
-        let refused = refusal(journal, waiting, &of_run, &of_step, &decision, now);
-        let is_taken = refused.is_none();
-        *tell.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+        let judged = judge(journal, waiting, &of_run, &path, decision, now);
+        let is_taken = judged.is_ok();
+        *tell.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
         is_taken
     });
     let taken = store.signal_if(run.to_owned(), signal, judge, now).await?;
-    let refused = verdict.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match refused {
-        Some(error) => return Err(error),
-        None if !taken => return Err(DecideError::Over { reason: "the run is over".to_owned() }),
-        None => {}
+    let judged = verdict.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let over = || DecideError::Over { reason: "the run is over".to_owned() };
+    let state = judged.ok_or_else(over)??;
+    if !taken {
+        return Err(over());
     }
-    let task = find_task(store, run, Some(&path), now).await?;
-    let attended = task.run.owner.is_some();
-    Ok(Decided { task, attended })
+    let attended = found.run.owner.is_some();
+    let status = status_of(&state, now);
+    Ok(Decided { task: RunTask { state, status, ..found }, attended })
 }
 
-fn refusal(
+/// Returns the task with a decision, when that is taken.
+fn judge(
     journal: &[Stamped],
     waiting: &[Signal],
     run: &str,
     step: &str,
-    decision: &Decision,
+    decision: Decision,
     now: Timestamp,
-) -> Option<DecideError> {
-    let Some(state) = tasks_of(journal, waiting).into_iter().find(|state| state.step == step) else {
-        return Some(DecideError::NoTask { run: run.to_owned(), step: Some(step.to_owned()) });
-    };
-    let task = state.task.at(now);
-    let Some((outcome, at)) = state.ended else {
-        return task.refuses(&state.decisions, decision).map(DecideError::Refused);
-    };
-    let deadline = task.deadline.filter(|deadline| *deadline <= at);
-    Some(match (task.standing(&state.decisions), outcome) {
-        (Standing::Open(_), Outcome::Cancelled) => DecideError::Over { reason: why_over(journal) },
-        (Standing::Open(_), _) if deadline.is_some() => {
-            Refusal::Expired { deadline: deadline.unwrap_or(at) }.into()
+) -> Result<TaskState, DecideError> {
+    let none = || DecideError::NoTask { run: run.to_owned(), step: Some(step.to_owned()) };
+    let found = tasks_of(journal, waiting).into_iter().find(|state| state.step == step);
+    let mut state = found.ok_or_else(none)?;
+    state.task = state.task.at(now);
+    let refused = state.task.refuses(&state.decisions, &decision);
+    let over = || DecideError::Over { reason: why_over(journal) };
+    match (&state.ended, refused) {
+        (None, None) => {
+            state.decisions.push(decision);
+            Ok(state)
         }
-        (Standing::Open(_), _) => DecideError::Over { reason: why_over(journal) },
-        _ => match task.refuses(&state.decisions, decision) {
-            Some(refused) => refused.into(),
-            None => DecideError::Over { reason: why_over(journal) },
-        },
-    })
+        (None, Some(refused)) => Err(refused.into()),
+        (Some((outcome, at)), refused) => {
+            let is_open = matches!(state.task.standing(&state.decisions), Standing::Open(_));
+            let deadline = state.task.deadline.filter(|deadline| deadline <= at);
+            Err(match (refused, deadline) {
+                (Some(refused), _) if !is_open => refused.into(),
+                (_, Some(deadline)) if *outcome != Outcome::Cancelled => Refusal::Expired { deadline }.into(),
+                _ => over(),
+            })
+        }
+    }
 }
 
 /// Returns why a run asks nothing any more.
