@@ -25,6 +25,7 @@ pub mod store;
 pub mod source;
 pub mod report;
 pub mod playtest;
+pub mod server;
 pub mod config;
 pub mod cli;
 

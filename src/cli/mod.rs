@@ -9,6 +9,7 @@ mod commands;
 mod context;
 mod error;
 mod habits;
+mod log;
 mod playbooks;
 mod reading;
 mod show;

@@ -1,7 +1,8 @@
 //! Finds playbook files: those named, else the configuration's, `./playbooks`, `/etc/amflow/playbooks`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::error::{CliError, Exit, OrExit as _};
 use crate::config::{PlaybookPlaces, Settings};
@@ -48,6 +49,28 @@ fn walk(place: &Path, named: bool, files: &mut Vec<(String, Vec<u8>)>) -> Result
         files.push((name, bytes));
     }
     Ok(())
+}
+
+/// Returns what shows whether files of playbooks or the configuration have changed: names, times, sizes.
+pub(super) fn stamp(settings: &Settings) -> Vec<(PathBuf, Option<SystemTime>, u64)> {
+    let mut waiting: Vec<PathBuf> = match &settings.playbooks {
+        PlaybookPlaces::Named(places) => places.clone(),
+        PlaybookPlaces::Found(place) => vec![place.clone()],
+        PlaybookPlaces::Nowhere => Vec::new(),
+    };
+    waiting.extend(settings.file.clone());
+    let mut seen = Vec::new();
+    while let Some(path) = waiting.pop() {
+        let Ok(meta) = fs::metadata(&path) else { continue };
+        if meta.is_dir() {
+            let entries = fs::read_dir(&path).into_iter().flatten();
+            waiting.extend(entries.filter_map(Result::ok).map(|entry| entry.path()));
+        } else {
+            seen.push((path, meta.modified().ok(), meta.len()));
+        }
+    }
+    seen.sort();
+    seen
 }
 
 fn is_playbook(path: &Path) -> bool {

@@ -200,11 +200,11 @@ fn told(error: SourceError) -> CliError {
     error.hints().into_iter().fold(CliError::of(exit, &error), CliError::hint)
 }
 
-fn library_matches(library: &Library, raw: &RawAlert<'_>) -> bool {
+pub(super) fn library_matches(library: &Library, raw: &RawAlert<'_>) -> bool {
     !raw.is_own() && library.matches_any(raw.labels())
 }
 
-fn filters(texts: &[String]) -> Result<Vec<Matcher>, CliError> {
+pub(super) fn filters(texts: &[String]) -> Result<Vec<Matcher>, CliError> {
     let mut filters = Vec::new();
     for text in texts {
         let parsed = parse_list(text, MatcherSyntax::default()).map_err(|error| {

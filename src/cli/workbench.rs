@@ -16,7 +16,8 @@ use super::show::{ChannelReporter, News, Show};
 use crate::client::HttpOptions;
 use crate::config::Settings;
 use crate::engine::{
-    Clock, Delivery, Engine, EngineOptions, Parts, RunFilter, RunSummary, Stop, Stopper, Store, StoreError,
+    Clock, Compile, Delivery, Engine, EngineOptions, Parts, RunFilter, RunSummary, Stop, Stopper, Store,
+    StoreError,
 };
 use crate::perform::{Connection, Live, LiveOptions, SystemClock, ignores_hangup, is_alive, owner};
 use crate::playbook::compile_text;
@@ -97,21 +98,13 @@ impl Workbench {
     ) -> Result<Workbench, CliError> {
         let (stopper, stop) = Stop::new();
         let (reporter, news) = ChannelReporter::new(lines);
-        let facts = settings.facts();
         let engine = Engine::new(Parts {
             store,
             performer: Arc::new(Live::new(live_options(context, settings)?)),
             clock: clock(),
             reporter: Arc::new(reporter),
             owner: owner(),
-            compile: Arc::new(move |text| {
-                compile_text(text, &facts).map(Arc::new).map_err(|problems| {
-                    problems
-                        .iter()
-                        .next()
-                        .map_or_else(|| "its playbook no longer compiles".to_owned(), |d| d.message.clone())
-                })
-            }),
+            compile: compile(settings),
             is_alive: Arc::new(is_alive),
             options: EngineOptions { started_by: Some(os_user(context)), ..settings.engine_options() },
             stop,
@@ -188,8 +181,19 @@ impl Workbench {
     }
 }
 
+/// Returns what compiles stored playbooks again.
+pub(super) fn compile(settings: &Settings) -> Compile {
+    let facts = settings.facts();
+    Arc::new(move |text| {
+        compile_text(text, &facts).map(Arc::new).map_err(|problems| {
+            let first = problems.iter().next();
+            first.map_or_else(|| "its playbook no longer compiles".to_owned(), |d| d.message.clone())
+        })
+    })
+}
+
 /// Returns what the real performer needs.
-fn live_options(context: &Context, settings: &Settings) -> Result<LiveOptions, CliError> {
+pub(super) fn live_options(context: &Context, settings: &Settings) -> Result<LiveOptions, CliError> {
     let connections = settings.connections.iter().map(|(name, c)| {
         (
             name.clone(),

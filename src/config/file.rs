@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::env::Environment;
-use super::spec::{ConfigSpec, schema};
+use super::server::ServerSettings;
+use super::spec::{ConfigSpec, ServerSpec, schema};
 use crate::client::amtool::AmtoolError;
 use crate::client::http_config::HttpConfigError;
 use crate::client::{BaseUrl, ClusterError, HttpConfig};
@@ -99,6 +100,8 @@ pub struct ConfigFile {
     pub time_intervals: BTreeMap<String, Arc<TimeInterval>>,
     /// Limits over all playbooks.
     pub limits: GlobalLimits,
+    /// How `amflow serve` works.
+    pub server: ServerSettings,
     /// What is doubtful in it.
     pub warnings: Diagnostics,
 }
@@ -207,8 +210,23 @@ impl Checker<'_> {
         }
         self.not_empty(&["author"], spec.author.as_deref());
         self.people();
+        if let Some(server) = &spec.server {
+            config.server = self.server(server, &base);
+        }
         config.spec = spec;
         config
+    }
+
+    fn server(&mut self, spec: &ServerSpec, base: &Path) -> ServerSettings {
+        ServerSettings::of_spec(spec, base).unwrap_or_else(|problems| {
+            for problem in problems {
+                let path: Vec<&str> =
+                    ["server"].into_iter().chain(problem.path.iter().map(String::as_str)).collect();
+                let span = self.nearest(&path);
+                self.error("bad-server", span, problem.message, problem.hint);
+            }
+            ServerSettings::default()
+        })
     }
 
     fn urls(&mut self, urls: &[String]) -> Vec<BaseUrl> {

@@ -7,11 +7,13 @@ pub mod env;
 mod spec;
 mod file;
 mod places;
+mod server;
 mod settings;
 
 pub use env::Environment;
 pub use file::{ConfigError, ConfigFile, Connection};
 pub use places::{PlaybookPlaces, StorePlace};
+pub use server::{ServerSettings, prefix_of};
 pub use settings::{
     AlertmanagerSettings, DEFAULT_SCOPE, Overrides, PROMETHEUS_SCOPE, PrometheusSettings, Settings,
 };

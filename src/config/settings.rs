@@ -11,6 +11,7 @@ use url::Url;
 use super::env::Environment;
 use super::file::{ConfigError, ConfigFile, Connection, find};
 use super::places::{PlaybookPlaces, StorePlace};
+use super::server::ServerSettings;
 use crate::client::amtool::default_paths;
 use crate::client::{
     AmtoolConfig, BaseUrl, Cluster, ClusterError, Dialect, HttpConfig, HttpOptions, Prometheus,
@@ -117,8 +118,29 @@ pub struct Settings {
     pub author: String,
     /// Who decides.
     pub people: People,
+    /// How `amflow serve` works.
+    pub server: ServerSettings,
     /// What people should know of it, such as a variable that is listed and not set.
     pub notices: Vec<String>,
+}
+
+/// What alerts of every origin are called in the store. Labels of Prometheus' API and of Grafana's
+/// webhooks differ from Alertmanager's for the same alert, so they are never compared with them.
+#[derive(Debug, Clone)]
+pub struct Scopes {
+    own: String,
+    is_grafana: bool,
+}
+
+impl Scopes {
+    /// Returns what alerts of an origin are called.
+    pub fn of(&self, origin: Origin) -> String {
+        match origin {
+            Origin::Prometheus => PROMETHEUS_SCOPE.to_owned(),
+            Origin::Grafana if !self.is_grafana => GRAFANA_SCOPE.to_owned(),
+            Origin::Alertmanager | Origin::Grafana => self.own.clone(),
+        }
+    }
 }
 
 impl Settings {
@@ -186,6 +208,7 @@ impl Settings {
             limits: config.limits,
             parallel: flags.parallel.map(NonZeroUsize::get).or(configured_parallel).unwrap_or(4),
             no_wait: flags.no_wait,
+            server: config.server,
             author: author.unwrap_or_else(|| "amflow".to_owned()),
             people: People {
                 users: config.spec.people.users,
@@ -217,15 +240,15 @@ impl Settings {
         Prometheus::new(prometheus.url.clone(), config, options).map(Some)
     }
 
-    /// Returns what alerts of an origin are called in the store. Labels of Prometheus' API and of Grafana's
-    /// webhooks differ from Alertmanager's for the same alert, so they are never compared with them.
+    /// Returns what alerts of an origin are called in the store.
     pub fn scope_of(&self, origin: Origin) -> String {
-        let own = self.alertmanager.as_ref().is_some_and(|am| am.dialect == Dialect::Grafana);
-        match origin {
-            Origin::Prometheus => PROMETHEUS_SCOPE.to_owned(),
-            Origin::Grafana if !own => GRAFANA_SCOPE.to_owned(),
-            Origin::Alertmanager | Origin::Grafana => self.scope.as_str().to_owned(),
-        }
+        self.scopes().of(origin)
+    }
+
+    /// Returns what alerts of every origin are called in the store.
+    pub fn scopes(&self) -> Scopes {
+        let is_grafana = self.alertmanager.as_ref().is_some_and(|am| am.dialect == Dialect::Grafana);
+        Scopes { own: self.scope.as_str().to_owned(), is_grafana }
     }
 
     /// Returns the scope among those that a store knows whose alerts may be those of `scope` under other labels:

@@ -38,6 +38,8 @@ pub struct ConfigSpec {
     pub author: Option<String>,
     /// Who decides what `approve` steps ask.
     pub people: PeopleSpec,
+    /// `amflow serve`: how it listens, who may send, how it polls and ends.
+    pub server: Option<ServerSpec>,
 }
 
 /// Who decides what `approve` steps ask.
@@ -50,6 +52,83 @@ pub struct PeopleSpec {
     pub groups: BTreeMap<String, Vec<String>>,
     /// Users of the system that may decide in the name of others, with `--as`. The journal names both.
     pub may_act_as_others: Vec<String>,
+}
+
+/// `amflow serve`: how it listens, who may send, how it polls and ends.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSpec {
+    /// Addresses with ports, such as `0.0.0.0:9096`; `127.0.0.1:9096` when not given. Credentials or clients'
+    /// certificates are needed unless all of them are loopback.
+    pub listen: Vec<String>,
+    /// The path before all others, such as `/amflow`.
+    pub route_prefix: Option<String>,
+    /// Who may send: any of these. `/-/healthy` and `/-/ready` are open to everybody.
+    pub auth: Vec<CredentialSpec>,
+    /// Certificate and key; without them it speaks plain HTTP.
+    pub tls: Option<TlsSpec>,
+    /// Bytes of a request's body, at most; 67108864 (64 MiB) when not given.
+    pub max_body: Option<u64>,
+    /// Connections at the same time; 1024 when not given. More wait.
+    pub connections: Option<u32>,
+    /// Requests a second that one client may make; as many as it likes when not given.
+    pub rate: Option<u32>,
+    /// How often Alertmanager is polled beside what it sends; 1m when not given, `none`: never.
+    pub poll_interval: Option<String>,
+    /// How long running steps may take to end after SIGTERM; 25s when not given.
+    pub drain_timeout: Option<String>,
+    /// Runs that were started and are not over, at most; 10000 when not given. Beyond it deliveries are
+    /// answered with 503.
+    pub queue: Option<u32>,
+}
+
+/// One way to be let in: exactly one of the three.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CredentialSpec {
+    /// A token in `Authorization: Bearer`.
+    pub bearer: Option<SecretSource>,
+    /// A user and a password.
+    pub basic: Option<BasicSpec>,
+    /// A signature of the body, as Grafana's webhooks carry it.
+    pub signature: Option<SignatureSpec>,
+}
+
+/// A user and a password.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BasicSpec {
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: SecretSource,
+}
+
+/// An HMAC-SHA256 of the body, in hex.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignatureSpec {
+    /// The key.
+    pub secret: SecretSource,
+    /// The header with the signature; `X-Grafana-Alerting-Signature` when not given.
+    #[serde(default)]
+    pub header: Option<String>,
+    /// The header with the time, when it is signed with the body.
+    #[serde(default)]
+    pub timestamp_header: Option<String>,
+}
+
+/// Files of a TLS server, in PEM. They are read again at a reload.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSpec {
+    /// The certificate, and those between it and the root.
+    pub cert_file: PathBuf,
+    /// The key.
+    pub key_file: PathBuf,
+    /// Who signs clients' certificates; when given, every client needs one.
+    #[serde(default)]
+    pub client_ca_file: Option<PathBuf>,
 }
 
 /// Where Alertmanager is, and how to talk to it.

@@ -395,6 +395,7 @@ fn observations(delivery: &Delivery) -> Vec<Observation> {
         starts_at: alert.starts_at,
         ends_at: alert.ends_at,
         firing: alert.is_firing(),
+        alert: alert.is_firing().then(|| Box::new(alert.clone())),
     };
     delivery.alerts.iter().map(observe).collect()
 }

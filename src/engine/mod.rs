@@ -6,6 +6,7 @@
 mod admission;
 mod by_hand;
 mod driver;
+mod ends;
 mod heart;
 mod keep;
 mod look_ahead;
@@ -34,8 +35,8 @@ pub use driver::{RunEnd, RunEndKind};
 pub use options::{EngineOptions, Offered};
 pub use ports::{
     Admitted, Answer, Ask, Call, Claim, Clock, Episode, EpisodeKey, Judge, KeyAsk, LEASE, Later, Lease,
-    Observation, Owner, Parking, Performer, Raised, Renewed, Reporter, RunFilter, RunHeader, RunSummary,
-    Store, StoreError, Take, Taken,
+    Observation, OpenEpisode, Owner, Parking, Performer, Raised, Renewed, Reporter, RunFilter, RunHeader,
+    RunSummary, Store, StoreError, Take, Taken,
 };
 pub use recovery::Resumed;
 pub use service::{Receipt, Refusal, Service, ServiceOptions, ServiceState, ServiceWork};
@@ -114,6 +115,11 @@ impl Engine {
     /// Returns the store.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Returns the present.
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
     }
 
     /// Tells people something that is no event.

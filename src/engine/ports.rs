@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::model::Alert;
 use crate::playbook::{TriggerStatus, WhenBusy};
 use crate::run::{Closed, GateAsk, GateChange, GateState, RunEvent, RunStatus, Signal, Stamped};
 use crate::step::{Effect, Reply, Watch};
@@ -120,6 +121,19 @@ pub struct Observation {
     pub ends_at: Option<Timestamp>,
     /// Whether it fires.
     pub firing: bool,
+    /// The alert itself, to be kept with an open episode: its labels tell of its end when no delivery does.
+    pub alert: Option<Box<Alert>>,
+}
+
+/// An episode that is not known to be over, with what is known of its alert.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenEpisode {
+    /// Its key.
+    pub key: EpisodeKey,
+    /// The last endsAt seen.
+    pub ends_at: Option<Timestamp>,
+    /// The alert as it was first seen.
+    pub alert: Alert,
 }
 
 /// The episode that an observation belongs to.
@@ -403,6 +417,14 @@ pub trait Store: Send + Sync {
         seen: Vec<Observation>,
         now: Timestamp,
     ) -> Answer<'_, Result<Vec<Episode>, StoreError>>;
+
+    /// Returns the open episodes of a scope whose alert is known and whose last endsAt is later than this, in
+    /// the order in which they began to be known.
+    fn open_episodes(
+        &self,
+        scope: String,
+        ends_after: Timestamp,
+    ) -> Answer<'_, Result<Vec<OpenEpisode>, StoreError>>;
 
     /// Returns the episode of each observation as it is known, without what the observation says of it.
     fn known_episodes(&self, seen: Vec<Observation>) -> Answer<'_, Result<Vec<Option<Episode>>, StoreError>>;

@@ -4,7 +4,7 @@
 //! Three things go on at once: deliveries (in the tasks of those who bring them), the runs themselves, and
 //! the clerk, who looks for what is due. They share nothing but the store and a queue of runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -82,6 +82,8 @@ pub struct Receipt {
     pub later: usize,
     /// Offers that do not.
     pub skipped: usize,
+    /// How many by verdict (`start`, `later`, `skip`) and reason.
+    pub reasons: BTreeMap<(&'static str, String), usize>,
 }
 
 /// Why a delivery was not taken: it must be brought again.
@@ -215,11 +217,13 @@ impl Service {
     fn begin(&self, engine: &Engine, offers: &mut [Offer]) -> Receipt {
         let mut receipt = Receipt::default();
         for offer in offers {
-            match &offer.answer {
-                OfferAnswer::Started(_) => receipt.started += 1,
-                OfferAnswer::Later(_) => receipt.later += 1,
-                OfferAnswer::Skip(_) => receipt.skipped += 1,
-            }
+            let (count, verdict, reason) = match &offer.answer {
+                OfferAnswer::Started(_) => (&mut receipt.started, "start", ""),
+                OfferAnswer::Later(closed) => (&mut receipt.later, "later", closed.reason.as_str()),
+                OfferAnswer::Skip(skip) => (&mut receipt.skipped, "skip", skip.word()),
+            };
+            *count += 1;
+            *receipt.reasons.entry((verdict, reason.to_owned())).or_default() += 1;
             if let Some(begun) = engine.begun(offer) {
                 self.enqueue(begun);
             }

@@ -29,6 +29,8 @@ pub struct Intake {
     /// Fingerprints of all alerts that fire, wanted or not, in order; only a poll without a filter that every
     /// peer answered knows them.
     pub listed: Option<Vec<Fingerprint>>,
+    /// Alerts that webhooks say they have left out (`truncatedAlerts`): only a poll brings them.
+    pub truncated: u64,
 }
 
 /// Who gave alerts their labels. Fingerprints are only compared within one.
@@ -106,6 +108,7 @@ impl Intake {
             warnings,
             origin: Origin::of(name, &stats.shapes)?,
             listed: None,
+            truncated: stats.truncated,
         })
     }
 }

@@ -12,6 +12,7 @@
 //! # Ok::<(), amflow::source::SourceError>(())
 //! ```
 
+mod body;
 mod choice;
 mod error;
 mod file;
@@ -20,6 +21,7 @@ mod poll;
 mod stdin;
 mod url;
 
+pub use body::Body;
 pub use choice::{Source, Stdin, choose, passed_over};
 pub use error::SourceError;
 pub use file::from_file;

@@ -50,6 +50,7 @@ pub async fn from_poll(
             Dialect::Grafana => Origin::Grafana,
         },
         listed: Some(listed).filter(|_| whole && filters.is_empty()),
+        truncated: 0,
         source,
     })
 }

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use url::Url;
 
+use super::body::Body;
 use super::error::SourceError;
 use super::intake::{Intake, Keep};
 use crate::client::error::shown;
 use crate::client::{HttpClient, HttpRequest};
-use crate::model::payload::{PayloadReader, RawAlert};
 
 /// Reads alerts from what a GET of an address answers, as it comes.
 ///
@@ -22,22 +22,12 @@ pub async fn from_url(
     let name = shown(url);
     let request = HttpRequest::get(url.clone()).header("accept", "application/json");
     let mut response = client.send(request).await?.success().await?;
-    let mut reader = PayloadReader::new(&name);
-    let mut alerts = Vec::new();
-    let mut visit = |raw: &RawAlert<'_>| {
-        if keep(raw) {
-            alerts.push(raw.to_alert(now)?);
-        }
-        Ok(())
-    };
+    let mut body = Body::new(&name, now, keep);
     while let Some(chunk) = response.chunk().await? {
-        let chunk = chunk.as_ref();
-        reader.space(chunk.len())[..chunk.len()].copy_from_slice(chunk);
-        reader.filled(chunk.len(), &mut visit).map_err(SourceError::Answer)?;
+        body.take(chunk.as_ref())?;
     }
-    let stats = reader.finish(&mut visit).map_err(SourceError::Answer)?;
-    if stats.is_empty_input() {
-        return Err(SourceError::EmptyAnswer { name });
-    }
-    Intake::of(&name, alerts, stats)
+    body.end().map_err(|error| match error {
+        SourceError::Empty { name } => SourceError::EmptyAnswer { name },
+        other => other,
+    })
 }

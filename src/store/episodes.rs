@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::engine::{Claim, Episode, EpisodeKey, Observation};
+use crate::model::Alert;
 
 /// One episode as a store keeps it, beside its scope and fingerprint.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +20,10 @@ pub(super) struct EpisodeRow {
     pub(super) ends_at: Option<Timestamp>,
     /// When it was said to be over.
     pub(super) closed_at: Option<Timestamp>,
+    /// What is known of its alert and not yet stored.
+    pub(super) alert: Option<Box<Alert>>,
+    /// Whether something is stored of its alert.
+    pub(super) knows_alert: bool,
     /// Whether it must be written.
     pub(super) changed: bool,
 }
@@ -34,6 +39,8 @@ impl EpisodeRow {
             last_firing: None,
             ends_at: None,
             closed_at: None,
+            alert: None,
+            knows_alert: false,
             changed: true,
         }
     }
@@ -72,6 +79,10 @@ impl EpisodeRow {
         self.last_firing = self.last_firing.max(Some(now.max(seen.starts_at)));
         self.ends_at = seen.ends_at.or(self.ends_at);
         self.closed_at = None;
+        if !self.knows_alert && seen.alert.is_some() {
+            self.alert.clone_from(&seen.alert);
+            self.knows_alert = true;
+        }
         self.changed = true;
     }
 
@@ -113,6 +124,8 @@ pub(super) fn place(rows: &mut Vec<EpisodeRow>, seen: &Observation, now: Timesta
         last_firing: None,
         ends_at: None,
         closed_at: None,
+        alert: None,
+        knows_alert: false,
         changed: true,
     };
     if seen.firing {
@@ -160,6 +173,7 @@ mod tests {
             starts_at: at(starts),
             ends_at: ends.map(at),
             firing,
+            alert: None,
         }
     }
 

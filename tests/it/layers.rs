@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the bottom up; those of one line don't know each other.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &["text"],
     &["model"],
     &["template"],
@@ -15,6 +15,7 @@ const LAYERS: [&[&str]; 12] = [
     &["client"],
     &["perform", "store", "source", "report"],
     &["playtest"],
+    &["server"],
     &["config"],
     &["cli"],
 ];

@@ -14,6 +14,7 @@ mod run;
 mod runs;
 mod schema;
 mod tasks;
+mod serve;
 mod validate;
 
 use clap::Subcommand;
@@ -30,6 +31,8 @@ pub enum Command {
     Run(run::RunArgs),
     /// Show what would run, with its effects, and why the rest would not; changes nothing
     Plan(plan::PlanArgs),
+    /// Listen for webhooks, poll, and work, always on
+    Serve(serve::ServeArgs),
     /// Find every problem of every playbook, without network
     Validate(validate::ValidateArgs),
     /// Show the alerts that are read, filtered
@@ -68,6 +71,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<Exit, CliError>
     match command {
         Command::Demo(args) => demo::run(&args, context),
         Command::Run(args) => run::run(&args, context),
+        Command::Serve(args) => serve::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
         Command::Runs(args) => runs::run(&args, context),
         Command::Tasks(args) => tasks::run(&args, context),

@@ -51,6 +51,7 @@ pub(super) fn seen(alert: u64, firing: bool, starts: i64, ends: Option<i64>) -> 
         starts_at: at(starts),
         ends_at: ends.map(at),
         firing,
+        alert: None,
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::engine::{
-    Admitted, Ask, Claim, Episode, EpisodeKey, Judge, LEASE, Later, Lease, Observation, Owner, Parking,
-    Raised, Renewed, RunFilter, RunSummary, StoreError, Take, Taken, gate_keys,
+    Admitted, Ask, Claim, Episode, EpisodeKey, Judge, LEASE, Later, Lease, Observation, OpenEpisode, Owner,
+    Parking, Raised, Renewed, RunFilter, RunSummary, StoreError, Take, Taken, gate_keys,
 };
 use crate::run::{GateChange, GateState, RunEvent, RunStatus, Signal, SignalKind, Stamped, settle};
 use crate::store::episodes::{EpisodeRow, find, place};
@@ -99,6 +99,28 @@ impl State {
             }
         }
         found
+    }
+
+    pub(super) fn open_episodes(&self, scope: &str, ends_after: Timestamp) -> Vec<OpenEpisode> {
+        let of_scope = self.episodes.iter().filter(|((s, _), _)| s == scope);
+        let open =
+            of_scope.flat_map(|((_, fingerprint), rows)| rows.iter().map(move |row| (fingerprint, row)));
+        let open = open
+            .filter(|(_, row)| row.closed_at.is_none() && row.ends_at.is_some_and(|ends| ends > ends_after));
+        let mut open: Vec<_> = open
+            .filter_map(|(fingerprint, row)| {
+                let key = EpisodeKey {
+                    scope: scope.to_owned(),
+                    fingerprint: fingerprint.clone(),
+                    starts_at_ms: row.starts_at_ms,
+                };
+                Some(OpenEpisode { key, ends_at: row.ends_at, alert: (**row.alert.as_ref()?).clone() })
+            })
+            .collect();
+        open.sort_by(|a, b| {
+            (a.key.starts_at_ms, &a.key.fingerprint).cmp(&(b.key.starts_at_ms, &b.key.fingerprint))
+        });
+        open
     }
 
     pub(super) fn known_episodes(&self, seen: &[Observation]) -> Vec<Option<Episode>> {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use crate::engine::{
-    Admitted, Answer, Ask, Episode, Judge, Later, Lease, Observation, Owner, Parking, Raised, Renewed,
-    RunFilter, RunSummary, Store, StoreError, Take, Taken,
+    Admitted, Answer, Ask, Episode, Judge, Later, Lease, Observation, OpenEpisode, Owner, Parking, Raised,
+    Renewed, RunFilter, RunSummary, Store, StoreError, Take, Taken,
 };
 use crate::run::{GateChange, GateState, RunEvent, Signal, Stamped};
 use crate::store::memory::state::State;
@@ -71,6 +71,14 @@ impl Store for MemoryStore {
         now: Timestamp,
     ) -> Answer<'_, Result<Vec<Episode>, StoreError>> {
         self.with(move |state| state.preview_episodes(&seen, now))
+    }
+
+    fn open_episodes(
+        &self,
+        scope: String,
+        ends_after: Timestamp,
+    ) -> Answer<'_, Result<Vec<OpenEpisode>, StoreError>> {
+        self.with(move |state| state.open_episodes(&scope, ends_after))
     }
 
     fn known_episodes(&self, seen: Vec<Observation>) -> Answer<'_, Result<Vec<Option<Episode>>, StoreError>> {

@@ -6,10 +6,10 @@ use std::collections::hash_map::Entry;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::engine::{Claim, Episode, EpisodeKey, Observation};
+use crate::engine::{Claim, Episode, EpisodeKey, Observation, OpenEpisode};
 use crate::store::episodes::{EpisodeRow, find, place};
 use crate::store::sqlite::fault::Fault;
-use crate::store::sqlite::rows::{moment, nanos, trigger};
+use crate::store::sqlite::rows::{from_json, json, moment, nanos, trigger};
 
 /// Episodes of one alert that an observation may belong to. A delivery that is later than so many
 /// episodes of its alert is taken for one that nobody saw.
@@ -62,6 +62,25 @@ pub(super) fn known(conn: &Connection, seen: &[Observation]) -> Result<Vec<Optio
     Ok(found)
 }
 
+/// Returns the open episodes of a scope whose alert is known and whose lease ends after this.
+pub(super) fn open(conn: &Connection, scope: &str, ends_after: Timestamp) -> Result<Vec<OpenEpisode>, Fault> {
+    let mut select = conn.prepare_cached(
+        "SELECT fingerprint, starts_at, ends_at, alert FROM episodes \
+         WHERE scope = ?1 AND closed_at IS NULL AND alert IS NOT NULL AND ends_at > ?2 ORDER BY id",
+    )?;
+    let mut rows = select.query((scope, nanos(ends_after)))?;
+    let mut open = Vec::new();
+    while let Some(row) = rows.next()? {
+        let alert: String = row.get(3)?;
+        open.push(OpenEpisode {
+            key: EpisodeKey { scope: scope.to_owned(), fingerprint: row.get(0)?, starts_at_ms: row.get(1)? },
+            ends_at: row.get::<_, Option<i64>>(2)?.map(moment),
+            alert: from_json("episodes", &alert)?,
+        });
+    }
+    Ok(open)
+}
+
 /// Returns the scopes of all episodes, in order. Each is found by the index: DISTINCT would read every row.
 pub(super) fn scopes(conn: &Connection) -> Result<Vec<String>, Fault> {
     let mut select = conn.prepare_cached(
@@ -99,7 +118,7 @@ pub(super) fn claim(conn: &Connection, episode: i64, claim: &Claim) -> Result<()
 
 fn rows(conn: &Connection, (scope, fingerprint): (&str, &str)) -> Result<Vec<EpisodeRow>, Fault> {
     let mut select = conn.prepare_cached(
-        "SELECT id, starts_at, latest_start, last_firing, ends_at, closed_at FROM episodes \
+        "SELECT id, starts_at, latest_start, last_firing, ends_at, closed_at, alert IS NOT NULL FROM episodes \
          WHERE scope = ?1 AND fingerprint = ?2 ORDER BY starts_at DESC LIMIT ?3",
     )?;
     let rows = select.query_map((scope, fingerprint, LOOK_BACK), |row| {
@@ -110,6 +129,8 @@ fn rows(conn: &Connection, (scope, fingerprint): (&str, &str)) -> Result<Vec<Epi
             last_firing: row.get::<_, Option<i64>>(3)?.map(moment),
             ends_at: row.get::<_, Option<i64>>(4)?.map(moment),
             closed_at: row.get::<_, Option<i64>>(5)?.map(moment),
+            alert: None,
+            knows_alert: row.get(6)?,
             changed: false,
         })
     })?;
@@ -118,21 +139,24 @@ fn rows(conn: &Connection, (scope, fingerprint): (&str, &str)) -> Result<Vec<Epi
 
 fn write(conn: &Connection, scope: &str, fingerprint: &str, row: &EpisodeRow) -> Result<(), Fault> {
     let times = (row.last_firing.map(nanos), row.ends_at.map(nanos), row.closed_at.map(nanos));
+    let alert = row.alert.as_ref().map(json).transpose()?;
     if let Some(id) = row.id {
         let mut update = conn.prepare_cached(
-            "UPDATE episodes SET latest_start = ?2, last_firing = ?3, ends_at = ?4, closed_at = ?5 \
-             WHERE id = ?1",
+            "UPDATE episodes SET latest_start = ?2, last_firing = ?3, ends_at = ?4, closed_at = ?5, \
+             alert = coalesce(alert, ?6) WHERE id = ?1",
         )?;
-        update.execute((id, row.latest_start_ms, times.0, times.1, times.2))?;
+        update.execute((id, row.latest_start_ms, times.0, times.1, times.2, alert))?;
         return Ok(());
     }
     // The key may be there: an alert with more episodes than were looked at.
     let mut insert = conn.prepare_cached(
-        "INSERT INTO episodes (scope, fingerprint, starts_at, latest_start, last_firing, ends_at, closed_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+        "INSERT INTO episodes \
+         (scope, fingerprint, starts_at, latest_start, last_firing, ends_at, closed_at, alert) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
          ON CONFLICT (scope, fingerprint, starts_at) DO NOTHING",
     )?;
-    insert.execute((scope, fingerprint, row.starts_at_ms, row.latest_start_ms, times.0, times.1, times.2))?;
+    let key = (scope, fingerprint, row.starts_at_ms);
+    insert.execute((key.0, key.1, key.2, row.latest_start_ms, times.0, times.1, times.2, alert))?;
     Ok(())
 }
 

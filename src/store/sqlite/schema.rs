@@ -6,13 +6,14 @@ use crate::engine::StoreError;
 use crate::store::sqlite::fault::{Fault, Place};
 
 /// Version of the tables that this program writes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Marks the file as amflow's, for `file` and for ourselves: "amfl".
 const APPLICATION_ID: i32 = 0x616d_666c;
 
 /// One step for each version, from the empty file on. A step that was released is never changed.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [include_str!("schema_1.sql")];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] =
+    [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// What is in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::engine::{
-    Admitted, Answer, Ask, Episode, Judge, Later, Lease, Observation, Owner, Parking, Raised, Renewed,
-    RunFilter, RunSummary, Store, StoreError, Take, Taken,
+    Admitted, Answer, Ask, Episode, Judge, Later, Lease, Observation, OpenEpisode, Owner, Parking, Raised,
+    Renewed, RunFilter, RunSummary, Store, StoreError, Take, Taken,
 };
 use crate::run::{GateChange, GateState, RunEvent, Signal, Stamped};
 use crate::store::Opening;
@@ -174,6 +174,14 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> Answer<'_, Result<Vec<Episode>, StoreError>> {
         self.read("look up alerts", move |conn| episodes::observe(conn, &seen, now, false))
+    }
+
+    fn open_episodes(
+        &self,
+        scope: String,
+        ends_after: Timestamp,
+    ) -> Answer<'_, Result<Vec<OpenEpisode>, StoreError>> {
+        self.read("list open episodes", move |conn| episodes::open(conn, &scope, ends_after))
     }
 
     fn known_episodes(&self, seen: Vec<Observation>) -> Answer<'_, Result<Vec<Option<Episode>>, StoreError>> {

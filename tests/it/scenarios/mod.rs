@@ -10,5 +10,6 @@ mod limits;
 mod mutes;
 mod pipes;
 mod races;
+mod serve;
 mod signals;
 mod waits;

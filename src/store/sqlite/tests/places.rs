@@ -114,6 +114,7 @@ async fn reading_sees_what_another_process_writes_and_writes_nothing() {
         starts_at: Timestamp::from_millisecond(1).unwrap(),
         ends_at: None,
         firing: true,
+        alert: None,
     };
     let episodes = reader.preview_episodes(vec![seen], now()).await.unwrap();
     assert_eq!(episodes[0].claims.len(), 1);
@@ -259,6 +260,7 @@ async fn a_store_of_version_1_is_read_and_gone_on_with() {
         starts_at: Timestamp::from_millisecond(1_799_990_000_500).unwrap(),
         ends_at: None,
         firing: true,
+        alert: None,
     };
     let episode = store.observe(vec![seen], now()).await.unwrap().remove(0);
     assert_eq!(episode.key.starts_at_ms, 1_799_990_000_000);

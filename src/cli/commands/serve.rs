@@ -1,0 +1,453 @@
+//! `amflow serve`: the engine, always on: takes webhooks, polls beside them, drains when it is told to end.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueHint};
+use jiff::{SignedDuration, Timestamp};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::args::{AlertmanagerArgs, PlaybookArgs, RunningArgs, StoreArgs};
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, Exit, OrExit as _};
+use crate::cli::log::{Level, Log, LogFormat, LogReporter};
+use crate::cli::{playbooks, reading, workbench};
+use crate::client::Cluster;
+use crate::config::{ServerSettings, Settings, prefix_of};
+use crate::engine::{Clock, Delivery, Engine, EngineOptions, Parts, Service, ServiceOptions, Stop, Stopper};
+use crate::model::payload::RawAlert;
+use crate::model::{Matcher, format_duration, parse_duration};
+use crate::perform::{Live, Notify, Secrets, is_alive, owner};
+use crate::playbook::Library;
+use crate::server::{App, Auth, InForce, Metrics, ReloadAsk, Server, tls_config};
+use crate::source::from_poll;
+use crate::store::Access;
+use crate::text::plural;
+
+const EXAMPLES: &str = "\
+Examples:
+  amflow serve                                 listen on 127.0.0.1:9096, poll once a minute
+  amflow serve --web.listen-address 127.0.0.1:9000 --poll-interval 30s
+  amflow serve --config /etc/amflow/config.yaml --log-format json
+
+In Alertmanager's configuration:
+  receivers:
+    - name: amflow
+      webhook_configs:
+        - url: http://127.0.0.1:9096/webhook
+
+Signals:
+  SIGHUP           read configuration and playbooks again; with a problem in them the old ones stay in force
+  SIGTERM, SIGINT  take nothing more, end running steps, leave the rest to the next start; twice: at once";
+
+/// How often files of playbooks are looked at for changes.
+const WATCH: Duration = Duration::from_secs(5);
+
+/// The arguments of `amflow serve`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ServeArgs {
+    /// Where playbooks are.
+    #[command(flatten)]
+    pub playbooks: PlaybookArgs,
+    /// Where Alertmanager is.
+    #[command(flatten)]
+    pub alertmanager: AlertmanagerArgs,
+    /// Where the store is.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Address with port to listen on; may be repeated [default: the configuration's, 127.0.0.1:9096]
+    #[arg(long = "web.listen-address", id = "listen", value_name = "ADDRESS", help_heading = "Server")]
+    pub listen: Vec<SocketAddr>,
+    /// Path before all others, such as /amflow [default: the configuration's, /]
+    #[arg(long = "web.route-prefix", id = "route_prefix", value_name = "PATH", value_hint = ValueHint::Other, help_heading = "Server")]
+    pub route_prefix: Option<String>,
+    /// How often Alertmanager is polled beside what it sends, or none [default: the configuration's, 1m]
+    #[arg(long, value_name = "DURATION", help_heading = "Server")]
+    pub poll_interval: Option<String>,
+    /// How long running steps may take to end after SIGTERM [default: the configuration's, 25s]
+    #[arg(long, value_name = "DURATION", help_heading = "Server")]
+    pub drain_timeout: Option<String>,
+    /// Form of log lines on standard error
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Server")]
+    pub log_format: LogFormat,
+    /// Runs worked on at the same time [default: the configuration's, 4]
+    #[arg(long, value_name = "N", help_heading = "Server")]
+    pub parallel: Option<std::num::NonZeroUsize>,
+}
+
+/// Listens until it is told to end.
+pub(super) fn run(args: &ServeArgs, context: &Context) -> Result<Exit, CliError> {
+    let loaded = Loaded::read(args, context)?;
+    let store = workbench::open_of(context, &loaded.settings, Access::Write)?;
+    let (metrics, clock) = (Arc::new(Metrics::default()), workbench::clock());
+    let (reporter, mut lines) = LogReporter::new(clock.clone(), metrics.clone());
+    let (stopper, stop) = Stop::new();
+    let engine = Engine::new(Parts {
+        store,
+        performer: Arc::new(Live::new(workbench::live_options(context, &loaded.settings)?)),
+        clock: clock.clone(),
+        reporter: Arc::new(reporter),
+        owner: owner(),
+        compile: workbench::compile(&loaded.settings),
+        is_alive: Arc::new(is_alive),
+        options: loaded.engine_options(),
+        stop,
+    });
+    let options = ServiceOptions { queue: loaded.server.queue, ..ServiceOptions::default() };
+    let (service, work) = Service::new(engine, loaded.library.clone(), options);
+    let (ask, asks) = mpsc::channel(1);
+    let in_force = loaded.in_force(context)?;
+    let app = App::new(
+        loaded.server.options.clone(),
+        service.clone(),
+        clock.clone(),
+        metrics.clone(),
+        in_force,
+        ask,
+    );
+    metrics.reloaded(true, clock.now());
+    let environment = &context.environment;
+    let notify = Notify::of(environment.get("NOTIFY_SOCKET"), environment.text("WATCHDOG_USEC"));
+    let serving = Serving { args, context, clock, metrics, service, app, stopper, notify, loaded };
+    context.block_on(async {
+        let mut log = Log::new(&context.ui, args.log_format);
+        let exit = serving.serve(tokio::spawn(work.drive()), asks, &mut lines, &mut log).await;
+        while let Ok(line) = lines.try_recv() {
+            log.write(&line);
+        }
+        exit
+    })?
+}
+
+/// What was read of files and flags.
+struct Loaded {
+    settings: Settings,
+    server: ServerSettings,
+    library: Arc<Library>,
+}
+
+impl Loaded {
+    fn read(args: &ServeArgs, context: &Context) -> Result<Loaded, CliError> {
+        let running = RunningArgs { parallel: args.parallel, no_wait: false };
+        let settings = reading::settings(
+            context,
+            &args.alertmanager,
+            Some(&args.playbooks),
+            Some(&args.store),
+            Some(&running),
+        )?;
+        let mut server = settings.server.clone();
+        if !args.listen.is_empty() {
+            server.options.listen.clone_from(&args.listen);
+        }
+        if let Some(text) = &args.route_prefix {
+            server.options.prefix = prefix_of(text).ok_or_else(|| {
+                CliError::usage(format_args!("`{text}` is not a path")).hint("write it as /amflow")
+            })?;
+        }
+        match args.poll_interval.as_deref() {
+            None => {}
+            Some("none") => server.poll_interval = None,
+            Some(text) => server.poll_interval = Some(duration("--poll-interval", text)?),
+        }
+        if let Some(text) = &args.drain_timeout {
+            server.drain_timeout = duration("--drain-timeout", text)?;
+        }
+        let open = server.credentials.is_empty() && !server.options.asks_for_certificates();
+        if let Some(address) = server.options.reachable().filter(|_| open) {
+            let what = format!("{address} can be reached by others, and everybody would be let in");
+            let hint = "add `server.auth`, or `server.tls` with `client_ca_file`, to the configuration, or listen on 127.0.0.1";
+            return Err(CliError::usage(what).hint(hint));
+        }
+        let library = Arc::new(reading::library(&settings)?);
+        Ok(Loaded { settings, server, library })
+    }
+
+    fn engine_options(&self) -> EngineOptions {
+        EngineOptions { always_on: true, ..self.settings.engine_options() }
+    }
+
+    /// Reads what the server needs beside its options: secrets, certificates.
+    fn in_force(&self, context: &Context) -> Result<InForce, CliError> {
+        let secrets = Secrets::new(self.server.secrets.clone(), [], context.environment.for_performer());
+        let auth = Auth::new(self.server.credentials.clone(), secrets);
+        auth.check().or_exit(Exit::Usage, || "a credential of `server.auth` cannot be had".to_owned())?;
+        let tls = self.server.options.tls.as_ref().map(tls_config).transpose();
+        let tls = tls.or_exit(Exit::Usage, || "the server cannot speak TLS".to_owned())?;
+        let scopes = self.settings.scopes();
+        Ok(InForce { auth, tls, scope_of: Box::new(move |origin| scopes.of(origin)) })
+    }
+}
+
+fn duration(flag: &str, text: &str) -> Result<Duration, CliError> {
+    match parse_duration(text) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        Ok(_) => Err(CliError::usage(format_args!("{flag}: it must be more than no time"))),
+        Err(error) => {
+            let wrong = CliError::usage(format_args!("{flag}: {}", error.message));
+            Err(match error.hint {
+                Some(hint) => wrong.hint(hint),
+                None => wrong,
+            })
+        }
+    }
+}
+
+/// A service that goes on.
+struct Serving<'c> {
+    args: &'c ServeArgs,
+    context: &'c Context,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    service: Service,
+    app: Arc<App>,
+    stopper: Stopper,
+    notify: Notify,
+    loaded: Loaded,
+}
+
+impl Serving<'_> {
+    async fn serve(
+        mut self,
+        mut work: JoinHandle<usize>,
+        mut asks: mpsc::Receiver<ReloadAsk>,
+        lines: &mut mpsc::UnboundedReceiver<crate::cli::log::LogLine>,
+        log: &mut Log<'_>,
+    ) -> Result<Exit, CliError> {
+        let server = Server::bind(self.app.clone()).await.or_end(Exit::Unable)?;
+        let addresses: Vec<_> = server.addresses().iter().map(ToString::to_string).collect();
+        let stop_server = CancellationToken::new();
+        let answering = tokio::spawn(server.run(stop_server.clone()));
+        let mut poller = self.start_poller();
+        let playbooks = plural(self.loaded.library.playbooks().len(), "playbook");
+        let scheme = if self.loaded.server.options.tls.is_some() { "https" } else { "http" };
+        self.say(log, Level::Info, &format!("listens on {scheme}://{}, {playbooks}", addresses.join(", ")));
+        self.notify.tell("READY=1");
+        let mut files = playbooks::stamp(&self.loaded.settings);
+        let (mut next_watch, mut next_beat) = (self.after(WATCH), self.beat());
+        let (mut interrupt, mut terminate) =
+            (catch(SignalKind::interrupt())?, catch(SignalKind::terminate())?);
+        let mut hangup = catch(SignalKind::hangup())?;
+        let mut deadline: Option<Timestamp> = None;
+        let clock = self.clock.clone();
+        let left = loop {
+            let wake =
+                [Some(next_watch), next_beat, deadline].into_iter().flatten().min().unwrap_or(next_watch);
+            let mut sleep = pin!(clock.sleep_until(wake));
+            tokio::select! {
+                left = &mut work => break left,
+                Some(line) = lines.recv() => { log.write(&line); continue; }
+                _ = interrupt.recv() => { self.end(&mut deadline, "SIGINT", log); continue; }
+                _ = terminate.recv() => { self.end(&mut deadline, "SIGTERM", log); continue; }
+                _ = hangup.recv() => {
+                    let _ = self.reload(log, &mut poller, "SIGHUP");
+                    files = playbooks::stamp(&self.loaded.settings);
+                    continue;
+                }
+                Some(ask) = asks.recv() => {
+                    // Who asked may have gone.
+                    let _ = ask.send(self.reload(log, &mut poller, "POST /-/reload"));
+                    files = playbooks::stamp(&self.loaded.settings);
+                    continue;
+                }
+                () = &mut sleep => {}
+            }
+            let now = self.clock.now();
+            if deadline.is_some_and(|at| at <= now) {
+                deadline = None;
+                let told =
+                    "the drain timeout is over: steps that still run are ended, and judged by the next start";
+                self.say(log, Level::Warn, told);
+                self.stopper.abandon("the drain timeout");
+            }
+            if next_beat.is_some_and(|at| at <= now) {
+                self.notify.tell("WATCHDOG=1");
+                next_beat = self.beat();
+            }
+            if next_watch <= now {
+                next_watch = self.after(WATCH);
+                let seen = playbooks::stamp(&self.loaded.settings);
+                if seen != files && deadline.is_none() {
+                    files = seen;
+                    let _ = self.reload(log, &mut poller, "changed files");
+                }
+            }
+        };
+        poller.abort();
+        stop_server.cancel();
+        let _ = answering.await;
+        let left = left.unwrap_or(0);
+        let rest = if left == 0 {
+            String::new()
+        } else {
+            format!(", {} left for the next start", plural(left, "run"))
+        };
+        self.say(log, Level::Info, &format!("ended{rest}"));
+        Ok(match self.service.engine().stopped_by() {
+            Some(by) if by == "SIGINT" => Exit::Interrupted,
+            Some(_) => Exit::Terminated,
+            None => Exit::Done,
+        })
+    }
+
+    fn say(&self, log: &Log<'_>, level: Level, text: &str) {
+        log.say(self.clock.now(), level, text);
+    }
+
+    fn after(&self, delay: Duration) -> Timestamp {
+        let delay = SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX);
+        self.clock.now().checked_add(delay).unwrap_or(Timestamp::MAX)
+    }
+
+    fn beat(&self) -> Option<Timestamp> {
+        self.notify.watchdog.map(|every| self.after(every))
+    }
+
+    /// Begins to end; the second time at once.
+    fn end(&self, deadline: &mut Option<Timestamp>, by: &str, log: &Log<'_>) {
+        if self.service.state().draining {
+            self.say(log, Level::Warn, &format!("{by} again: ends at once"));
+            self.stopper.abandon(by);
+            return;
+        }
+        let limit = self.loaded.server.drain_timeout;
+        *deadline = Some(self.after(limit));
+        let told = format!(
+            "{by}: takes nothing more, {} to end within {}",
+            plural(self.service.state().going, "run"),
+            format_duration(limit)
+        );
+        self.say(log, Level::Info, &told);
+        self.notify.tell("STOPPING=1");
+        self.stopper.drain();
+    }
+
+    /// Reads everything again and puts it in force, or nothing of it.
+    fn reload(&mut self, log: &Log<'_>, poller: &mut JoinHandle<()>, by: &str) -> Result<String, String> {
+        self.notify.tell("RELOADING=1");
+        let done = self.read_again();
+        self.notify.tell("READY=1");
+        self.metrics.reloaded(done.is_ok(), self.clock.now());
+        match done {
+            Ok(()) => {
+                poller.abort();
+                *poller = self.start_poller();
+                let told = format!("reloaded: {}", plural(self.loaded.library.playbooks().len(), "playbook"));
+                self.say(log, Level::Info, &format!("{by}: {told}"));
+                Ok(told)
+            }
+            Err(error) => {
+                let why = error.message().to_owned();
+                self.context.ui.error(&error);
+                self.say(log, Level::Warn, &format!("{by}: not reloaded, what was in force stays so: {why}"));
+                Err(why)
+            }
+        }
+    }
+
+    fn read_again(&mut self) -> Result<(), CliError> {
+        let loaded = Loaded::read(self.args, self.context)?;
+        if loaded.settings.store.path != self.loaded.settings.store.path
+            || loaded.server.options.listen != self.loaded.server.options.listen
+            || loaded.server.options.prefix != self.loaded.server.options.prefix
+            || loaded.server.options.tls.is_some() != self.loaded.server.options.tls.is_some()
+        {
+            return Err(CliError::usage(
+                "the store, the addresses, the prefix or whether TLS is spoken has changed",
+            )
+            .hint("these need a restart"));
+        }
+        let in_force = loaded.in_force(self.context)?;
+        let performer = Arc::new(Live::new(workbench::live_options(self.context, &loaded.settings)?));
+        let engine = self.service.engine();
+        let engine = engine.with(performer, workbench::compile(&loaded.settings), loaded.engine_options());
+        self.service.swap(engine, loaded.library.clone());
+        self.app.swap(in_force);
+        self.loaded = loaded;
+        Ok(())
+    }
+
+    fn start_poller(&self) -> JoinHandle<()> {
+        let cluster = self.loaded.settings.cluster().ok().flatten();
+        let (Some(cluster), Some(every)) = (cluster, self.loaded.server.poll_interval) else {
+            return tokio::spawn(std::future::pending());
+        };
+        let poller = Poller {
+            service: self.service.clone(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            cluster,
+            filters: self.loaded.settings.filter.clone(),
+            scope: self.loaded.settings.scope.as_str().to_owned(),
+        };
+        tokio::spawn(poller.run(every))
+    }
+}
+
+fn catch(kind: SignalKind) -> Result<Signal, CliError> {
+    signal(kind).or_exit(Exit::Unable, || "cannot listen for signals".to_owned())
+}
+
+/// Polls Alertmanager: what webhooks never tell, and what came while nobody listened.
+struct Poller {
+    service: Service,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    cluster: Cluster,
+    filters: Vec<Matcher>,
+    scope: String,
+}
+
+impl Poller {
+    async fn run(self, every: Duration) {
+        let every = SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX);
+        loop {
+            let next = self.clock.now().checked_add(every).unwrap_or(Timestamp::MAX);
+            let polled = self.poll().await;
+            self.metrics.polled(polled.is_ok(), self.clock.now());
+            if let Err(why) = polled {
+                self.service.engine().notice(&format!("a poll failed: {why}"));
+            }
+            tokio::select! {
+                () = self.clock.sleep_until(next) => {}
+                () = self.service.poll_asked() => {}
+            }
+        }
+    }
+
+    async fn poll(&self) -> Result<(), String> {
+        let (now, library, engine) = (self.clock.now(), self.service.library(), self.service.engine());
+        let keep = |raw: &RawAlert<'_>| {
+            reading::library_matches(&library, raw)
+                && self.filters.iter().all(|filter| filter.matches(raw.labels()))
+        };
+        let intake = from_poll(&self.cluster, &self.filters, now, &keep).await;
+        let mut intake = intake.map_err(|error| error.to_string())?;
+        for warning in &intake.warnings {
+            engine.notice(warning);
+        }
+        for bad in &intake.bad {
+            engine.notice(&format!("{bad}; it is passed over"));
+        }
+        intake.settle();
+        let mut delivery = Delivery {
+            scope: self.scope.clone(),
+            source: intake.source,
+            alerts: intake.alerts,
+            at: now,
+            fresh: true,
+            listed: intake.listed.map(Arc::from),
+        };
+        let failed = |error: crate::engine::StoreError| error.to_string();
+        delivery.alerts.extend(engine.ends(&delivery).await.map_err(failed)?);
+        let receipt = self.service.deliver(delivery).await.map_err(|error| error.to_string())?;
+        self.metrics.admitted(&receipt);
+        engine.keep_raised(&self.scope).await.map_err(failed)
+    }
+}

@@ -1,0 +1,23 @@
+//! The HTTP side of `amflow serve`: a receiver for webhooks, health, metrics, and an API for runs.
+//!
+//! [`Server::bind`] takes the addresses, [`Server::run`] answers until it is told to stop. What a request
+//! wants is done by the [`Service`](crate::engine::Service); a delivery is answered with 2xx only when its
+//! claims are durable, with 503 when they are not, and never with 429 or a redirect: Alertmanager retries
+//! 5xx, gives up after 4xx, and does not follow redirects for POST.
+
+mod api;
+mod auth;
+mod listener;
+mod metrics;
+mod options;
+mod rate;
+mod receiver;
+mod routes;
+mod tls;
+
+pub use auth::{Auth, Credential};
+pub use listener::{BindError, Server};
+pub use metrics::Metrics;
+pub use options::{ServerOptions, TlsFiles};
+pub use routes::{App, InForce, ReloadAsk};
+pub use tls::{TlsError, tls_config};

@@ -1,0 +1,201 @@
+//! What is answered where. Main type: [`App`].
+
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use jiff::{SignedDuration, Timestamp};
+use rustls::ServerConfig;
+use serde::Serialize;
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot};
+
+use super::api;
+use super::auth::{Auth, Sender};
+use super::metrics::Metrics;
+use super::options::ServerOptions;
+use super::rate::Rates;
+use super::receiver::{Inspection, receive};
+use crate::engine::{Clock, RunFilter, Service};
+use crate::source::Origin;
+
+/// Somebody asks for the configuration to be read again, and waits for what becomes of it.
+pub type ReloadAsk = oneshot::Sender<Result<String, String>>;
+
+/// What a reload swaps.
+pub struct InForce {
+    /// Who may send.
+    pub auth: Auth,
+    /// What alerts of an origin are called in the store.
+    pub scope_of: Box<dyn Fn(Origin) -> String + Send + Sync>,
+    /// TLS, when it is spoken.
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
+/// What answers.
+pub struct App {
+    pub(super) options: ServerOptions,
+    pub(super) service: Service,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) rejected: Inspection,
+    in_force: RwLock<Arc<InForce>>,
+    rates: Option<Rates>,
+    reload: mpsc::Sender<ReloadAsk>,
+}
+
+impl App {
+    /// Makes it; who wants a reload sends through `reload`.
+    pub fn new(
+        options: ServerOptions,
+        service: Service,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        in_force: InForce,
+        reload: mpsc::Sender<ReloadAsk>,
+    ) -> Arc<App> {
+        let rates = options.rate.map(Rates::new);
+        Arc::new(App {
+            options,
+            service,
+            clock,
+            metrics,
+            rejected: Inspection::default(),
+            in_force: RwLock::new(Arc::new(in_force)),
+            rates,
+            reload,
+        })
+    }
+
+    /// Puts other credentials, scopes and certificates in force.
+    pub fn swap(&self, in_force: InForce) {
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(in_force);
+    }
+
+    pub(super) fn in_force(&self) -> Arc<InForce> {
+        self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.in_force().tls.clone()
+    }
+
+    pub(super) fn soon(&self, after: Duration) -> Timestamp {
+        let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::ZERO);
+        self.clock.now().checked_add(after).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Returns all routes.
+    pub(super) fn router(self: Arc<App>) -> Router {
+        let guarded = Router::new()
+            .route("/-/reload", post(reload))
+            .route("/metrics", get(metrics))
+            .route("/api/v1/status", get(api::status))
+            .route("/api/v1/runs", get(api::runs))
+            .route("/api/v1/runs/{run}", get(api::run))
+            .route("/api/v1/runs/{run}/cancel", post(api::cancel))
+            .route("/api/v1/rejected", get(api::rejected))
+            .layer(from_fn_with_state(self.clone(), guard));
+        let routes = Router::new()
+            .route("/webhook", post(receive))
+            .route("/webhook/", post(receive))
+            .route("/webhook/{*any}", post(receive))
+            .route("/api/v2/alerts", post(receive))
+            .route("/-/healthy", get(healthy))
+            .route("/-/ready", get(ready))
+            .merge(guarded);
+        let routes = match self.options.prefix.as_str() {
+            "" => routes,
+            prefix => Router::new().nest(prefix, routes),
+        };
+        routes
+            .fallback(nothing_here)
+            .method_not_allowed_fallback(not_so)
+            .layer(from_fn_with_state(self.clone(), limit))
+            .with_state(self)
+    }
+}
+
+/// Lets only those through who are known.
+async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    match app.in_force().auth.sender(request.headers()) {
+        Sender::Known => next.run(request).await,
+        Sender::Signs | Sender::Unknown => unauthorized(),
+    }
+}
+
+/// Holds clients back that ask too often. Alertmanager retries 503, and drops what gets 429.
+async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let client = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    if let (Some(rates), Some(client)) = (&app.rates, client)
+        && !rates.allows(client, app.clock.now())
+    {
+        app.metrics.held_back();
+        let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"error": "too many requests"}));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        return response;
+    }
+    next.run(request).await
+}
+
+async fn healthy() -> &'static str {
+    "amflow is healthy\n"
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    let why = if app.service.state().draining {
+        Some("amflow is shutting down".to_owned())
+    } else {
+        let filter = RunFilter { limit: 1, ..RunFilter::default() };
+        app.service.engine().store().list(filter).await.err().map(|_| "the store cannot be read".to_owned())
+    };
+    match why {
+        None => "amflow is ready\n".into_response(),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
+}
+
+async fn reload(State(app): State<Arc<App>>) -> Response {
+    let (ask, answered) = oneshot::channel();
+    if app.reload.send(ask).await.is_err() {
+        return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"error": "amflow is shutting down"}));
+    }
+    match answered.await {
+        Ok(Ok(done)) => answer(StatusCode::OK, &json!({"reloaded": done})),
+        Ok(Err(why)) => answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": why})),
+        Err(_) => answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"error": "amflow is shutting down"})),
+    }
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let text = app.metrics.text(&app.service).await;
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+async fn nothing_here() -> Response {
+    let hint = "send webhooks to POST /webhook";
+    answer(StatusCode::NOT_FOUND, &json!({"error": "there is nothing here", "hint": hint}))
+}
+
+async fn not_so() -> Response {
+    answer(StatusCode::METHOD_NOT_ALLOWED, &json!({"error": "this path takes another method"}))
+}
+
+pub(super) fn unauthorized() -> Response {
+    let mut response = answer(StatusCode::UNAUTHORIZED, &json!({"error": "credentials are needed"}));
+    let challenge = HeaderValue::from_static("Bearer, Basic realm=\"amflow\"");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response
+}
+
+/// Answers with JSON.
+pub(super) fn answer(status: StatusCode, value: &impl Serialize) -> Response {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    (status, [(header::CONTENT_TYPE, "application/json")], format!("{text}\n")).into_response()
+}
