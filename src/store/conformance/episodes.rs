@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::engine::{Observation, Store};
+use crate::model::{Alert, LabelSet};
 use crate::run::TriggerStatus;
 use crate::store::conformance::Case;
-use crate::store::conformance::given::{admit_one, ask, at, episode, lease_of, ok, seen};
+use crate::store::conformance::given::{SCOPE, admit_one, ask, at, episode, lease_of, ok, seen};
 
 pub(super) const CASES: &[Case] = &[
     Case { name: "a firing is one episode however often it is seen", story: |s| Box::pin(seen_again(s)) },
@@ -14,6 +15,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "an episode knows its claims", story: |s| Box::pin(claims(s)) },
     Case { name: "a preview of deliveries records nothing", story: |s| Box::pin(previews(s)) },
     Case { name: "a look at an episode says nothing of it", story: |s| Box::pin(looks(s)) },
+    Case { name: "open episodes are known with their alert", story: |s| Box::pin(open(s)) },
     Case { name: "many alerts are answered in order", story: |s| Box::pin(in_order(s)) },
     Case { name: "the scopes of what was seen are known", story: |s| Box::pin(scopes(s)) },
 ];
@@ -61,6 +63,27 @@ async fn looks(store: Arc<dyn Store>) {
         assert_eq!(over[0].as_ref().and_then(|e| e.closed_at), Some(at(75)));
     }
     assert_eq!(ok(store.known_episodes(vec![seen(1, true, 90, None)]).await), [None], "a later one");
+}
+
+async fn open(store: Arc<dyn Store>) {
+    let alert = |n: u64| {
+        let labels = LabelSet::from_iter([("alertname".to_owned(), format!("A{n}"))]);
+        Some(Box::new(Alert::firing(labels, at(0))))
+    };
+    let with = |n: u64, firing: bool, ends: i64| Observation {
+        alert: alert(n).filter(|_| firing),
+        ..seen(n, firing, 0, Some(ends))
+    };
+    ok(store.observe(vec![with(1, true, 300), with(2, true, 300), with(3, true, 50)], at(5)).await);
+    ok(store.observe(vec![seen(4, true, 0, Some(300))], at(5)).await);
+    ok(store.observe(vec![with(2, false, 6)], at(7)).await);
+    // Seen again with a later end; what was known of it first is kept.
+    ok(store.observe(vec![Observation { alert: alert(9), ..with(1, true, 360) }], at(65)).await);
+    let open = ok(store.open_episodes(SCOPE.to_owned(), at(100)).await);
+    assert_eq!(open.len(), 1, "2 is over, the end of 3 is past, nothing is known of 4: {open:?}");
+    assert_eq!((&open[0].key, open[0].ends_at), (&episode(1, 0), Some(at(360))));
+    assert_eq!(open[0].alert.name(), "A1");
+    assert!(ok(store.open_episodes("elsewhere".to_owned(), at(0)).await).is_empty());
 }
 
 async fn claims(store: Arc<dyn Store>) {

@@ -182,7 +182,7 @@ fn what_is_not_understood_is_answered_with_the_reason_and_starts_nothing() {
     let served = Served::start(&lab, "");
     let large = format!("[{}]", " ".repeat(4_000));
     for (body, headers, status, says) in [
-        ("", "", 400, "nothing"),
+        ("", "", 400, "is empty"),
         ("<html>x</html>", "", 400, "HTML"),
         ("[{\"labels\":{\"alertname\":\"A\"}},", "", 400, "cut off"),
         ("{\"status\":\"error\",\"error\":\"boom\"}", "", 400, "boom"),
