@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use super::spec::{CredentialSpec, ServerSpec};
+use super::spec::{ClientAuthSpec, CredentialSpec, ServerSpec};
 use crate::model::parse_duration;
 use crate::perform::SecretSource;
-use crate::server::{Credential, ServerOptions, TlsFiles};
+use crate::server::{Credential, ServerOptions, TlsFiles, Way};
 
 /// The header that Grafana signs in.
 const GRAFANA_HEADER: &str = "X-Grafana-Alerting-Signature";
@@ -84,12 +84,10 @@ impl ServerSettings {
         }
         for (n, credential) in spec.auth.iter().enumerate() {
             match named(n, credential, base) {
-                Ok((credential, secret)) => {
-                    let (Credential::Bearer { secret: name }
-                    | Credential::Basic { secret: name, .. }
-                    | Credential::Signature { secret: name, .. }) = &credential;
-                    settings.secrets.insert(name.clone(), secret);
-                    settings.credentials.push(credential);
+                Ok((way, source)) => {
+                    let secret = way.secret().map(str::to_owned).zip(source);
+                    settings.secrets.extend(secret);
+                    settings.credentials.push(Credential { name: name_of(n, credential), way });
                 }
                 Err(message) => wrong(&["auth"], format!("credential {}: {message}", n + 1), None),
             }
@@ -98,7 +96,25 @@ impl ServerSettings {
             cert_file: base.join(&tls.cert_file),
             key_file: base.join(&tls.key_file),
             client_ca_file: tls.client_ca_file.as_ref().map(|file| base.join(file)),
+            client_required: tls.client_auth != Some(ClientAuthSpec::Optional),
         });
+        let has_ca = settings.options.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
+        let wants_ca = spec.tls.as_ref().is_some_and(|tls| tls.client_auth.is_some());
+        if wants_ca && !has_ca {
+            let hint = "add `client_ca_file`: who signs clients' certificates";
+            wrong(
+                &["tls", "client_auth"],
+                "nobody can have a certificate that is known here".to_owned(),
+                Some(hint),
+            );
+        }
+        if spec.auth.iter().any(|credential| credential.certificate.is_some()) && !has_ca {
+            let hint = "add `tls` with `client_ca_file`";
+            wrong(&["auth"], "a client's certificate cannot be verified".to_owned(), Some(hint));
+        }
+        if spec.max_body == Some(0) {
+            wrong(&["max_body"], "it must be at least 1".to_owned(), None);
+        }
         settings.options.max_body = spec.max_body.unwrap_or(settings.options.max_body);
         for (key, value) in [("connections", spec.connections), ("rate", spec.rate), ("queue", spec.queue)] {
             if value == Some(0) {
@@ -125,6 +141,13 @@ impl ServerSettings {
             Some("none") => settings.poll_interval = None,
             Some(text) => settings.poll_interval = duration("poll_interval", text),
         }
+        let options = &mut settings.options;
+        for (key, text, limit) in [
+            ("header_timeout", &spec.header_timeout, &mut options.header_timeout),
+            ("body_timeout", &spec.body_timeout, &mut options.body_timeout),
+        ] {
+            *limit = text.as_deref().and_then(|text| duration(key, text)).unwrap_or(*limit);
+        }
         if let Some(timeout) = spec.drain_timeout.as_deref().and_then(|text| duration("drain_timeout", text))
         {
             settings.drain_timeout = timeout;
@@ -149,18 +172,30 @@ pub fn prefix_of(text: &str) -> Option<String> {
     (fits && path.chars().all(plain)).then(|| path.to_owned())
 }
 
-fn named(n: usize, spec: &CredentialSpec, base: &Path) -> Result<(Credential, SecretSource), String> {
+/// Returns what a credential is called in logs and journals.
+fn name_of(n: usize, spec: &CredentialSpec) -> String {
+    let given = spec.name.as_ref().or(spec.basic.as_ref().map(|basic| &basic.username));
+    given.cloned().unwrap_or_else(|| format!("server.auth[{n}]"))
+}
+
+fn named(n: usize, spec: &CredentialSpec, base: &Path) -> Result<(Way, Option<SecretSource>), String> {
     let name = |kind: &str| format!("server.auth[{n}].{kind}");
-    let (credential, mut source) = match (&spec.bearer, &spec.basic, &spec.signature) {
-        (Some(source), None, None) => (Credential::Bearer { secret: name("bearer") }, source.clone()),
-        (None, Some(basic), None) => {
+    if spec.name.as_ref().is_some_and(|name| name.is_empty() || name.contains(char::is_control)) {
+        return Err("its name is empty, or cannot be printed".to_owned());
+    }
+    let (way, mut source) = match (&spec.bearer, &spec.basic, &spec.signature, &spec.certificate) {
+        (Some(source), None, None, None) => (Way::Bearer { secret: name("bearer") }, source.clone()),
+        (None, None, None, Some(certificate)) => {
+            return Ok((Way::Certificate { names: certificate.names.clone() }, None));
+        }
+        (None, Some(basic), None, None) => {
             if basic.username.is_empty() || basic.username.contains(':') {
                 return Err("a user has a name, without a colon".to_owned());
             }
-            let credential = Credential::Basic { username: basic.username.clone(), secret: name("basic") };
-            (credential, basic.password.clone())
+            let way = Way::Basic { username: basic.username.clone(), secret: name("basic") };
+            (way, basic.password.clone())
         }
-        (None, None, Some(signature)) => {
+        (None, None, Some(signature), None) => {
             let header = signature.header.clone().unwrap_or_else(|| GRAFANA_HEADER.to_owned());
             for name in [Some(&header), signature.timestamp_header.as_ref()].into_iter().flatten() {
                 if name.parse::<axum::http::HeaderName>().is_err() {
@@ -168,16 +203,16 @@ fn named(n: usize, spec: &CredentialSpec, base: &Path) -> Result<(Credential, Se
                 }
             }
             let timestamp_header = signature.timestamp_header.clone();
-            let credential = Credential::Signature { secret: name("signature"), header, timestamp_header };
-            (credential, signature.secret.clone())
+            let way = Way::Signature { secret: name("signature"), header, timestamp_header };
+            (way, signature.secret.clone())
         }
-        _ => return Err("give one of `bearer`, `basic` and `signature`".to_owned()),
+        _ => return Err("give one of `bearer`, `basic`, `signature` and `certificate`".to_owned()),
     };
     if let Some(problem) = source.problem() {
         return Err(problem);
     }
     source.resolve_paths(base);
-    Ok((credential, source))
+    Ok((way, Some(source)))
 }
 
 #[cfg(test)]

@@ -69,7 +69,12 @@ pub struct ServerSpec {
     pub tls: Option<TlsSpec>,
     /// Bytes of a request's body, at most; 67108864 (64 MiB) when not given.
     pub max_body: Option<u64>,
-    /// Connections at the same time; 1024 when not given. More wait.
+    /// How long the head of a request or a handshake may take; 10s when not given. Idle connections end after it.
+    pub header_timeout: Option<String>,
+    /// How long the body of a request may take; 30s when not given.
+    pub body_timeout: Option<String>,
+    /// Connections at the same time; 1024 when not given, at most half of the files that the process may have open.
+    /// More wait.
     pub connections: Option<u32>,
     /// Requests a second that one client may make; as many as it likes when not given.
     pub rate: Option<u32>,
@@ -82,16 +87,28 @@ pub struct ServerSpec {
     pub queue: Option<u32>,
 }
 
-/// One way to be let in: exactly one of the three.
+/// One way to be let in: exactly one of the four, and what it is called.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CredentialSpec {
+    /// What it is called in logs and journals; the user of `basic`, else its place in the list when not given.
+    pub name: Option<String>,
     /// A token in `Authorization: Bearer`.
     pub bearer: Option<SecretSource>,
     /// A user and a password.
     pub basic: Option<BasicSpec>,
     /// A signature of the body, as Grafana's webhooks carry it.
     pub signature: Option<SignatureSpec>,
+    /// A client's certificate, signed by `tls.client_ca_file`.
+    pub certificate: Option<CertificateSpec>,
+}
+
+/// A client's certificate.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CertificateSpec {
+    /// DNS names or URIs, one of which must be among its alternative names; any certificate when not given.
+    pub names: Vec<String>,
 }
 
 /// A user and a password.
@@ -118,7 +135,7 @@ pub struct SignatureSpec {
     pub timestamp_header: Option<String>,
 }
 
-/// Files of a TLS server, in PEM. They are read again at a reload.
+/// Files of a TLS server, in PEM. They are read again when they change.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsSpec {
@@ -126,9 +143,22 @@ pub struct TlsSpec {
     pub cert_file: PathBuf,
     /// The key.
     pub key_file: PathBuf,
-    /// Who signs clients' certificates; when given, every client needs one.
+    /// Who signs clients' certificates.
     #[serde(default)]
     pub client_ca_file: Option<PathBuf>,
+    /// Whether every client needs a certificate; `required` when `client_ca_file` is given.
+    #[serde(default)]
+    pub client_auth: Option<ClientAuthSpec>,
+}
+
+/// Whether clients need a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuthSpec {
+    /// Nobody gets a connection without one.
+    Required,
+    /// Those without one need another credential.
+    Optional,
 }
 
 /// Where Alertmanager is, and how to talk to it.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::auth::Sender;
 use super::routes::{App, answer};
 use crate::engine::{RunFilter, StoreError};
 use crate::report::OUTPUT_VERSION;
@@ -72,10 +73,17 @@ pub(super) async fn run(State(app): State<Arc<App>>, Path(run): Path<String>) ->
 }
 
 /// Cancels a run.
-pub(super) async fn cancel(State(app): State<Arc<App>>, Path(run): Path<String>) -> Response {
+pub(super) async fn cancel(
+    State(app): State<Arc<App>>,
+    Extension(sender): Extension<Sender>,
+    Path(run): Path<String>,
+) -> Response {
     let engine = app.service.engine();
-    let signal =
-        Signal { id: "cancel:api".to_owned(), kind: SignalKind::Cancel { by: "the API".to_owned() } };
+    let by = match sender {
+        Sender::Known(name) => format!("{name} (API)"),
+        _ => "the API".to_owned(),
+    };
+    let signal = Signal { id: "cancel:api".to_owned(), kind: SignalKind::Cancel { by } };
     match engine.store().signal(run.clone(), signal, app.clock.now()).await {
         Ok(()) => answer(StatusCode::ACCEPTED, &json!({"run": run})),
         Err(error) => troubled(&error),

@@ -3,16 +3,32 @@
 //! Several credentials hold at the same time, so that one can be replaced without a gap. Secrets are read
 //! anew for every request: one that was renewed counts at once.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use ring::{digest, hmac};
 
+use super::client::Client;
 use crate::perform::Secrets;
 
-/// One way in.
-#[derive(Clone, Debug)]
-pub enum Credential {
+/// How far the time of a signed body may lie from ours, in seconds: what was overheard cannot be sent again later.
+const SKEW_SECONDS: i64 = 300;
+
+/// One way in, and what it is called in logs and journals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Its name: never a secret.
+    pub name: String,
+    /// What has to be shown.
+    pub way: Way,
+}
+
+/// What a client shows to be let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
     /// `Authorization: Bearer`.
     Bearer {
         /// The secret's name among the server's secrets.
@@ -31,8 +47,13 @@ pub enum Credential {
         secret: String,
         /// The header with the signature.
         header: String,
-        /// The header with the time, which is signed with the body: `TIME:BODY`.
+        /// The header with the time in seconds since the epoch, which is signed with the body: `TIME:BODY`.
         timestamp_header: Option<String>,
+    },
+    /// A certificate that the configured authority has signed.
+    Certificate {
+        /// DNS names or URIs among its alternative names, one of which it must have; none: any.
+        names: Vec<String>,
     },
 }
 
@@ -44,14 +65,33 @@ pub struct Auth {
 }
 
 /// What a request's head says of its sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Sender {
-    /// Known.
-    Known,
+    /// Known by this credential.
+    Known(Arc<str>),
+    /// Nobody has to be known here.
+    Anybody,
     /// Known when its body is signed.
     Signs,
     /// Not known.
     Unknown,
+}
+
+/// The signatures that a request carries, as its body comes.
+pub(super) struct Signing {
+    open: Vec<(Arc<str>, hmac::Context, Vec<u8>)>,
+}
+
+impl Way {
+    /// Returns the name of the secret that it needs, if any.
+    pub fn secret(&self) -> Option<&str> {
+        match self {
+            Way::Bearer { secret } | Way::Basic { secret, .. } | Way::Signature { secret, .. } => {
+                Some(secret)
+            }
+            Way::Certificate { .. } => None,
+        }
+    }
 }
 
 impl Auth {
@@ -66,71 +106,98 @@ impl Auth {
     ///
     /// Which, and why.
     pub fn check(&self) -> Result<(), crate::perform::SecretError> {
-        self.credentials.iter().try_for_each(|credential| {
-            let (Credential::Bearer { secret }
-            | Credential::Basic { secret, .. }
-            | Credential::Signature { secret, .. }) = credential;
-            self.secrets.resolve(secret).map(drop)
-        })
+        let mut secrets = self.credentials.iter().filter_map(|credential| credential.way.secret());
+        secrets.try_for_each(|secret| self.secrets.resolve(secret).map(drop))
     }
 
     /// Judges the head of a request.
-    pub(super) fn sender(&self, headers: &HeaderMap) -> Sender {
+    pub(super) fn sender(&self, headers: &HeaderMap, client: &Client) -> Sender {
         if self.credentials.is_empty() {
-            return Sender::Known;
+            let certified = client.names.as_ref().map(|names| names.first().map_or("a certificate", |n| n));
+            return certified.map_or(Sender::Anybody, |name| Sender::Known(name.into()));
         }
         let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let mut signs = false;
-        for credential in &self.credentials {
-            match credential {
-                Credential::Bearer { secret } => {
-                    let token = given.and_then(|given| scheme(given, "bearer"));
-                    if token.is_some_and(|token| self.is(secret, token.as_bytes())) {
-                        return Sender::Known;
-                    }
-                }
-                Credential::Basic { username, secret } => {
-                    let pair = given.and_then(|given| scheme(given, "basic"));
-                    let pair = pair.and_then(|pair| STANDARD.decode(pair).ok()).unwrap_or_default();
-                    let at = pair.iter().position(|byte| *byte == b':');
-                    let parts = at.map(|at| (&pair[..at], &pair[at + 1..]));
-                    if parts.is_some_and(|(user, password)| {
-                        same(user, username.as_bytes()) & self.is(secret, password)
-                    }) {
-                        return Sender::Known;
-                    }
-                }
-                Credential::Signature { header, .. } => signs |= headers.contains_key(header.as_str()),
+        let known = self.credentials.iter().find(|credential| match &credential.way {
+            Way::Bearer { secret } => {
+                given.and_then(|given| scheme(given, "bearer")).is_some_and(|t| self.is(secret, t.as_bytes()))
             }
+            Way::Basic { username, secret } => {
+                let pair = given.and_then(|given| scheme(given, "basic"));
+                let pair = pair.and_then(|pair| STANDARD.decode(pair).ok()).unwrap_or_default();
+                let at = pair.iter().position(|byte| *byte == b':');
+                let parts = at.map(|at| (&pair[..at], &pair[at + 1..]));
+                parts.is_some_and(|(user, password)| {
+                    same(user, username.as_bytes()) & self.is(secret, password)
+                })
+            }
+            Way::Certificate { names } => client.names.as_ref().is_some_and(|presented| {
+                names.is_empty() || names.iter().any(|name| presented.iter().any(|p| is_name(p, name)))
+            }),
+            Way::Signature { .. } => false,
+        });
+        if let Some(known) = known {
+            return Sender::Known(known.name.as_str().into());
         }
+        let signs = self.credentials.iter().any(|credential| {
+            matches!(&credential.way, Way::Signature { header, .. } if headers.contains_key(header.as_str()))
+        });
         if signs { Sender::Signs } else { Sender::Unknown }
     }
 
-    /// Judges a body by its signature.
-    pub(super) fn is_signed(&self, headers: &HeaderMap, body: &[u8]) -> bool {
-        self.credentials.iter().any(|credential| {
-            let Credential::Signature { secret, header, timestamp_header } = credential else { return false };
-            let Some(signature) = headers.get(header.as_str()).and_then(|value| unhex(value.as_bytes()))
-            else {
-                return false;
-            };
-            let Ok(secret) = self.secrets.resolve(secret) else { return false };
+    /// Begins to check the signatures that a request carries.
+    pub(super) fn signing(&self, headers: &HeaderMap, now: Timestamp) -> Signing {
+        let open = self.credentials.iter().filter_map(|credential| {
+            let Way::Signature { secret, header, timestamp_header } = &credential.way else { return None };
+            let signature = unhex(headers.get(header.as_str())?.as_bytes())?;
+            let secret = self.secrets.resolve(secret).ok()?;
             let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
-            let mut signed = Vec::new();
+            let mut context = hmac::Context::with_key(&key);
             if let Some(header) = timestamp_header {
-                let Some(time) = headers.get(header.as_str()) else { return false };
-                signed.extend_from_slice(time.as_bytes());
-                signed.push(b':');
+                let time = headers.get(header.as_str())?;
+                let seconds: i64 = time.to_str().ok()?.trim().parse().ok()?;
+                let is_near = now.as_second().abs_diff(seconds) <= SKEW_SECONDS.unsigned_abs();
+                is_near.then_some(())?;
+                context.update(time.as_bytes());
+                context.update(b":");
             }
-            signed.extend_from_slice(body);
-            hmac::verify(&key, &signed, &signature).is_ok()
-        })
+            Some((credential.name.as_str().into(), context, signature))
+        });
+        Signing { open: open.collect() }
+    }
+
+    /// Returns what a client that was not let in is told to show.
+    pub(super) fn challenge(&self) -> &'static str {
+        let has = |wanted: fn(&Way) -> bool| self.credentials.iter().any(|c| wanted(&c.way));
+        match (has(|way| matches!(way, Way::Bearer { .. })), has(|way| matches!(way, Way::Basic { .. }))) {
+            (true, true) => "Bearer, Basic realm=\"amflow\"",
+            (_, false) => "Bearer",
+            (false, true) => "Basic realm=\"amflow\"",
+        }
     }
 
     /// Compares with a secret. One that cannot be read lets nobody in.
     fn is(&self, secret: &str, given: &[u8]) -> bool {
         self.secrets.resolve(secret).is_ok_and(|secret| same(secret.expose().as_bytes(), given))
     }
+}
+
+impl Signing {
+    /// Takes the next piece of the body as it was sent.
+    pub(super) fn take(&mut self, piece: &[u8]) {
+        self.open.iter_mut().for_each(|(_, context, _)| context.update(piece));
+    }
+
+    /// Returns by which credential the whole body is signed.
+    pub(super) fn end(self) -> Option<Arc<str>> {
+        self.open
+            .into_iter()
+            .find_map(|(name, context, signature)| same(context.sign().as_ref(), &signature).then_some(name))
+    }
+}
+
+/// Names of hosts are the same in capitals; everything else is compared as it is.
+fn is_name(presented: &str, wanted: &str) -> bool {
+    presented == wanted || (!wanted.contains(':') && presented.eq_ignore_ascii_case(wanted))
 }
 
 fn scheme<'v>(value: &'v str, name: &str) -> Option<&'v str> {
@@ -142,12 +209,13 @@ fn scheme<'v>(value: &'v str, name: &str) -> Option<&'v str> {
 fn same(one: &[u8], other: &[u8]) -> bool {
     let digest = |bytes| digest::digest(&digest::SHA256, bytes);
     let (one, other) = (digest(one), digest(other));
-    one.as_ref().iter().zip(other.as_ref()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+    let differ = one.as_ref().iter().zip(other.as_ref()).fold(0, |differ, (a, b)| differ | (a ^ b));
+    std::hint::black_box(differ) == 0
 }
 
 fn unhex(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     text.chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
@@ -160,7 +228,7 @@ mod tests {
     use super::*;
     use crate::perform::{Environment, SecretSource};
 
-    fn auth() -> Auth {
+    fn auth(timestamp_header: Option<&str>) -> Auth {
         let environment: Environment = [("T1", "one"), ("T2", "two"), ("PW", "pass:word"), ("KEY", "k")]
             .map(|(k, v)| (k.into(), v.into()))
             .into_iter()
@@ -168,18 +236,24 @@ mod tests {
         let source = |name: &str| SecretSource { env: Some(name.to_owned()), ..SecretSource::default() };
         let sources: BTreeMap<_, _> =
             ["T1", "T2", "PW", "KEY", "GONE"].map(|name| (name.to_owned(), source(name))).into();
-        let bearer = |secret: &str| Credential::Bearer { secret: secret.to_owned() };
-        let credentials = vec![
-            bearer("T1"),
-            bearer("T2"),
-            bearer("GONE"),
-            Credential::Basic { username: "am".to_owned(), secret: "PW".to_owned() },
-            Credential::Signature {
-                secret: "KEY".to_owned(),
-                header: "x-sig".to_owned(),
-                timestamp_header: None,
-            },
+        let bearer = |secret: &str| Way::Bearer { secret: secret.to_owned() };
+        let signature = Way::Signature {
+            secret: "KEY".to_owned(),
+            header: "x-sig".to_owned(),
+            timestamp_header: timestamp_header.map(str::to_owned),
+        };
+        let ways = [
+            ("old", bearer("T1")),
+            ("new", bearer("T2")),
+            ("gone", bearer("GONE")),
+            ("am", Way::Basic { username: "am".to_owned(), secret: "PW".to_owned() }),
+            ("grafana", signature),
+            (
+                "peer",
+                Way::Certificate { names: vec!["am.example.com".to_owned(), "spiffe://x/am".to_owned()] },
+            ),
         ];
+        let credentials = ways.map(|(name, way)| Credential { name: name.to_owned(), way }).into();
         Auth::new(credentials, Secrets::new(sources, [], environment))
     }
 
@@ -187,42 +261,90 @@ mod tests {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
+    fn client(names: Option<&[&str]>) -> Client {
+        let names = names.map(|names| names.iter().map(|&name| name.to_owned()).collect());
+        Client { address: ([10, 0, 0, 1], 1).into(), names }
+    }
+
     #[test]
     fn any_of_several_credentials_lets_in_and_nothing_else() {
-        let auth = auth();
+        let auth = auth(None);
         let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
+        let known = |name: &str| Sender::Known(name.into());
         for (value, sender) in [
-            ("Bearer one".to_owned(), Sender::Known),
-            ("bearer  two".to_owned(), Sender::Known),
+            ("Bearer one".to_owned(), known("old")),
+            ("bearer  two".to_owned(), known("new")),
             ("Bearer three".to_owned(), Sender::Unknown),
             ("Bearer ".to_owned(), Sender::Unknown),
             ("Bearer".to_owned(), Sender::Unknown),
             ("one".to_owned(), Sender::Unknown),
-            (basic("am:pass:word"), Sender::Known),
+            (basic("am:pass:word"), known("am")),
             (basic("am:pass"), Sender::Unknown),
             (basic("x:pass:word"), Sender::Unknown),
             (basic("am"), Sender::Unknown),
             ("Basic !!".to_owned(), Sender::Unknown),
         ] {
-            assert_eq!(auth.sender(&headers(&[("authorization", &value)])), sender, "{value}");
+            let judged = auth.sender(&headers(&[("authorization", &value)]), &client(None));
+            assert_eq!(judged, sender, "{value}");
         }
-        assert_eq!(auth.sender(&HeaderMap::new()), Sender::Unknown);
+        assert_eq!(auth.sender(&HeaderMap::new(), &client(None)), Sender::Unknown);
         assert!(auth.check().unwrap_err().to_string().contains("GONE"));
+        assert_eq!(auth.challenge(), "Bearer, Basic realm=\"amflow\"");
+    }
+
+    #[test]
+    fn a_certificate_lets_in_by_one_of_its_names() {
+        let auth = auth(None);
+        let known = Sender::Known("peer".into());
+        for (names, sender) in [
+            (&["AM.example.com"][..], known.clone()),
+            (&["x", "spiffe://x/am"], known),
+            (&["spiffe://X/am"], Sender::Unknown),
+            (&["example.com"], Sender::Unknown),
+            (&[], Sender::Unknown),
+        ] {
+            assert_eq!(auth.sender(&HeaderMap::new(), &client(Some(names))), sender, "{names:?}");
+        }
+        let none = Auth::new(Vec::new(), Secrets::new(BTreeMap::new(), [], Environment::default()));
+        assert_eq!(none.sender(&HeaderMap::new(), &client(None)), Sender::Anybody);
+        assert_eq!(none.sender(&HeaderMap::new(), &client(Some(&["a"]))), Sender::Known("a".into()));
+    }
+
+    fn hex(message: &[u8]) -> String {
+        let signed = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b"k"), message);
+        signed.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn is_signed(auth: &Auth, headers: &HeaderMap, body: &[u8]) -> bool {
+        let mut signing = auth.signing(headers, Timestamp::from_second(1_000).unwrap());
+        body.chunks(3).for_each(|piece| signing.take(piece));
+        signing.end().is_some()
     }
 
     #[test]
     fn a_signed_body_lets_in() {
-        let auth = auth();
+        let auth = auth(None);
         // printf body | openssl dgst -sha256 -hmac k
-        let key = hmac::Key::new(hmac::HMAC_SHA256, b"k");
-        let hex: String =
-            hmac::sign(&key, b"body").as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        let signed = headers(&[("x-sig", &hex)]);
-        assert_eq!(auth.sender(&signed), Sender::Signs);
-        assert!(auth.is_signed(&signed, b"body"));
-        assert!(!auth.is_signed(&signed, b"bodx"));
+        let signed = headers(&[("x-sig", &hex(b"body"))]);
+        assert_eq!(auth.sender(&signed, &client(None)), Sender::Signs);
+        assert!(is_signed(&auth, &signed, b"body"));
+        assert!(!is_signed(&auth, &signed, b"bodx"));
         for bad in ["", "zz", "abc", "00"] {
-            assert!(!auth.is_signed(&headers(&[("x-sig", bad)]), b"body"), "{bad}");
+            assert!(!is_signed(&auth, &headers(&[("x-sig", bad)]), b"body"), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_signature_with_a_time_holds_for_five_minutes() {
+        let auth = auth(Some("x-time"));
+        for (time, fits) in
+            [("1000", true), ("1300", true), ("700", true), ("1301", false), ("699", false), ("x", false)]
+        {
+            let signature = hex(format!("{time}:body").as_bytes());
+            let headers = headers(&[("x-sig", &signature), ("x-time", time)]);
+            assert_eq!(is_signed(&auth, &headers, b"body"), fits, "{time}");
+        }
+        assert!(!is_signed(&auth, &headers(&[("x-sig", &hex(b"body"))]), b"body"), "the time is missing");
+        assert!(!is_signed(&auth, &headers(&[("x-sig", &hex(b":body")), ("x-time", "")]), b"body"));
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::ConnectInfo;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, getrlimit};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +22,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
+use super::client::{Client, names_of};
+use super::patient::Patient;
 use super::routes::App;
 
 /// How long is waited after an accept that failed: the process has too many files open.
@@ -56,7 +58,7 @@ impl Server {
             let listener = TcpListener::bind(address).await;
             listeners.push(listener.map_err(|source| BindError { address, source })?);
         }
-        let connections = Arc::new(Semaphore::new(app.options.connections.max(1)));
+        let connections = Arc::new(Semaphore::new(places(app.options.connections)));
         Ok(Server { listeners, app, connections })
     }
 
@@ -81,6 +83,12 @@ impl Server {
         }
         while all.join_next().await.is_some() {}
     }
+}
+
+/// Returns how many connections there may be: commands, the store and polls need files, too.
+fn places(wanted: usize) -> usize {
+    let files = getrlimit(Resource::Nofile).current.and_then(|files| usize::try_from(files).ok());
+    wanted.min(files.map_or(usize::MAX, |files| files / 2)).clamp(1, Semaphore::MAX_PERMITS)
 }
 
 struct Accepting {
@@ -112,6 +120,7 @@ impl Accepting {
                         router: self.router.clone(),
                         tls: self.app.tls(),
                         header_timeout: self.app.options.header_timeout,
+                        write_timeout: self.app.options.write_timeout,
                         stop: self.stop.clone(),
                     };
                     open.spawn(connection.serve(stream, slot));
@@ -128,6 +137,7 @@ struct Connection {
     router: Router,
     tls: Option<Arc<ServerConfig>>,
     header_timeout: Duration,
+    write_timeout: Duration,
     stop: CancellationToken,
 }
 
@@ -136,20 +146,24 @@ impl Connection {
         // Small answers are sent at once.
         let _ = stream.set_nodelay(true);
         match self.tls.clone() {
-            None => self.speak(stream).await,
+            None => self.speak(stream, None).await,
             Some(config) => {
                 let shaken = timeout(self.header_timeout, TlsAcceptor::from(config).accept(stream)).await;
                 if let Ok(Ok(stream)) = shaken {
-                    self.speak(stream).await;
+                    // It was verified in the handshake.
+                    let certificates = stream.get_ref().1.peer_certificates();
+                    let names = certificates.and_then(|all| all.first()).map(names_of);
+                    self.speak(stream, names).await;
                 }
             }
         }
     }
 
-    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        let (router, peer) = (self.router, self.peer);
+    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin, names: Option<Arc<[String]>>) {
+        let stream = Patient::new(stream, self.write_timeout);
+        let (router, client) = (self.router, Client { address: self.peer, names });
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(client.clone());
             router.clone().call(request)
         });
         let connection = http1::Builder::new()

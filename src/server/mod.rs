@@ -7,17 +7,21 @@
 
 mod api;
 mod auth;
+mod client;
 mod listener;
 mod metrics;
 mod options;
+mod patient;
 mod rate;
 mod receiver;
+mod room;
 mod routes;
 mod tls;
+mod unpack;
 
-pub use auth::{Auth, Credential};
+pub use auth::{Auth, Credential, Way};
 pub use listener::{BindError, Server};
 pub use metrics::Metrics;
 pub use options::{ServerOptions, TlsFiles};
 pub use routes::{App, InForce, ReloadAsk};
-pub use tls::{TlsError, tls_config};
+pub use tls::{Tls, TlsError};

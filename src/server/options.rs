@@ -19,7 +19,10 @@ pub struct ServerOptions {
     pub header_timeout: Duration,
     /// How long the body of a request may take.
     pub body_timeout: Duration,
-    /// Connections at the same time; more wait in the system's queue.
+    /// How long a client may not read what it is answered.
+    pub write_timeout: Duration,
+    /// Connections at the same time; more wait in the system's queue. At most half of the files that the
+    /// process may have open.
     pub connections: usize,
     /// Requests a second that one client may make, in the mean; `None`: as many as it likes.
     pub rate: Option<u32>,
@@ -32,8 +35,10 @@ pub struct TlsFiles {
     pub cert_file: PathBuf,
     /// Its key.
     pub key_file: PathBuf,
-    /// Who signs clients' certificates; when given, every client needs one.
+    /// Who signs clients' certificates.
     pub client_ca_file: Option<PathBuf>,
+    /// Whether every client needs a certificate; else those without one need another credential.
+    pub client_required: bool,
 }
 
 impl Default for ServerOptions {
@@ -45,6 +50,7 @@ impl Default for ServerOptions {
             max_body: 64 << 20,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             connections: 1_024,
             rate: None,
         }
@@ -59,6 +65,6 @@ impl ServerOptions {
 
     /// Returns whether every client needs a certificate.
     pub fn asks_for_certificates(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some())
+        self.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some() && tls.client_required)
     }
 }

@@ -3,18 +3,22 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::body::Body as HttpBody;
-use axum::extract::State;
+use axum::body::{Body as HttpBody, HttpBody as _};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::auth::Sender;
+use super::client::Client;
+use super::room::FREE;
 use super::routes::{App, answer, unauthorized};
+use super::unpack::{Unpack, Unpacked};
 use crate::engine::{Delivery, Refusal, StoreError};
 use crate::model::payload::RawAlert;
 use crate::source::{Body, Intake};
@@ -65,28 +69,40 @@ enum Unread {
     NotAlerts(String),
 }
 
+/// A body that was read, with the room that it takes.
+struct Read {
+    intake: Intake,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
 /// Takes a delivery in.
-pub(super) async fn receive(State(app): State<Arc<App>>, headers: HeaderMap, body: HttpBody) -> Response {
+pub(super) async fn receive(
+    State(app): State<Arc<App>>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+    body: HttpBody,
+) -> Response {
     let began = app.clock.now();
-    let response = match app.in_force().auth.sender(&headers) {
+    let response = match app.in_force().auth.sender(&headers, &client) {
         Sender::Unknown => {
             app.metrics.delivery("unauthorized");
-            unauthorized()
+            unauthorized(&app)
         }
-        sender => take_in(&app, sender, &headers, body).await,
+        sender => take_in(&app, &sender, &headers, body).await,
     };
     app.metrics.delivery_took(app.clock.now().duration_since(began).as_secs_f64());
     response
 }
 
-async fn take_in(app: &App, sender: Sender, headers: &HeaderMap, body: HttpBody) -> Response {
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+async fn take_in(app: &App, sender: &Sender, headers: &HeaderMap, body: HttpBody) -> Response {
+    let Some(unpack) = Unpack::of(headers) else {
         app.metrics.delivery("rejected");
-        let error = "send the body as it is: it is encoded, and nothing here decodes it";
+        let error = "send the body as it is, or as gzip: nothing here decodes its encoding";
         return answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, &json!({"error": error}));
-    }
+    };
     let mut start = Vec::new();
-    let read = timeout(app.options.body_timeout, read(app, sender, headers, body, &mut start)).await;
+    let reading = Reading { app, sender, headers, unpack };
+    let read = timeout(app.options.body_timeout, reading.read(body, &mut start)).await;
     let refuse = |status: StatusCode, result: &str, reason: String| {
         app.metrics.delivery(result);
         app.rejected.keep(Rejected {
@@ -96,23 +112,29 @@ async fn take_in(app: &App, sender: Sender, headers: &HeaderMap, body: HttpBody)
         });
         answer(status, &json!({"error": reason}))
     };
-    let intake = match read {
-        Ok(Ok(intake)) => intake,
+    let read = match read {
+        Ok(Ok(read)) => read,
         Ok(Err(Unread::Unknown)) => {
             app.metrics.delivery("unauthorized");
-            return unauthorized();
+            return unauthorized(app);
         }
         Ok(Err(Unread::TooLarge)) => {
             let reason = format!("the body has more than {} bytes", app.options.max_body);
             return refuse(StatusCode::PAYLOAD_TOO_LARGE, "rejected", reason);
         }
         Ok(Err(Unread::NotAlerts(reason))) => return refuse(StatusCode::BAD_REQUEST, "rejected", reason),
-        Ok(Err(Unread::Broken(reason))) => return refuse(StatusCode::BAD_REQUEST, "broken", reason),
+        Ok(Err(Unread::Broken(reason))) => {
+            app.metrics.delivery("broken");
+            return answer(StatusCode::BAD_REQUEST, &json!({"error": reason}));
+        }
         Err(_) => {
-            let reason = "the body did not come to its end in time".to_owned();
-            return refuse(StatusCode::REQUEST_TIMEOUT, "broken", reason);
+            // Not 408: Alertmanager gives up after 4xx, and sends again after 503.
+            app.metrics.delivery("slow");
+            return later("the body did not come to its end in time");
         }
     };
+    // The room is given back when the delivery is in the store.
+    let Read { intake, _room } = read;
     deliver(app, intake).await
 }
 
@@ -155,11 +177,16 @@ async fn deliver(app: &App, mut intake: Intake) -> Response {
                 let trouble = format!("a delivery was not taken, and is to be sent again: {error}");
                 app.service.engine().notice(&trouble);
             }
-            let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"error": public(&refusal)}));
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
-            response
+            later(&public(&refusal))
         }
     }
+}
+
+/// Asks a sender to come again: the only answer but 2xx after which Alertmanager does.
+fn later(why: &str) -> Response {
+    let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"error": why}));
+    response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
+    response
 }
 
 /// Says why a delivery is not taken, without what is nobody's business outside.
@@ -172,40 +199,83 @@ fn public(refusal: &Refusal) -> String {
     }
 }
 
-/// Reads a body to its end; `start` gets its first bytes.
-async fn read(
-    app: &App,
-    sender: Sender,
-    headers: &HeaderMap,
-    mut body: HttpBody,
-    start: &mut Vec<u8>,
-) -> Result<Intake, Unread> {
-    let library = app.service.library();
-    let keep = |raw: &RawAlert<'_>| !raw.is_own() && library.matches_any(raw.labels());
-    let mut document = Body::new("webhook", app.clock.now(), &keep);
-    let (mut size, mut signed) = (0_u64, Vec::new());
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Unread::Broken(format!("the body broke off: {error}")))?;
-        let Ok(piece) = frame.into_data() else { continue };
-        size += piece.len() as u64;
-        if size > app.options.max_body {
+/// A body that is being read.
+struct Reading<'a> {
+    app: &'a App,
+    sender: &'a Sender,
+    headers: &'a HeaderMap,
+    unpack: Unpack,
+}
+
+impl Reading<'_> {
+    /// Reads a body to its end; `start` gets its first bytes. What is read of a body whose signature turns out not to
+    /// hold is forgotten: nobody learns what it was, nor what was wrong with it.
+    async fn read(self, mut body: HttpBody, start: &mut Vec<u8>) -> Result<Read, Unread> {
+        let Reading { app, sender, headers, mut unpack } = self;
+        let (library, now, most) = (app.service.library(), app.clock.now(), app.options.max_body);
+        let keep = |raw: &RawAlert<'_>| !raw.is_own() && library.matches_any(raw.labels());
+        let mut document = Some(Body::new("webhook", now, &keep));
+        let announced = body.size_hint().lower();
+        if announced > most {
             return Err(Unread::TooLarge);
         }
-        start.extend_from_slice(&piece[..piece.len().min(KEPT_BYTES - start.len())]);
-        if sender == Sender::Signs {
-            signed.extend_from_slice(&piece);
-        } else {
-            document.take(&piece).map_err(not_alerts)?;
+        let mut signing = (*sender == Sender::Signs).then(|| app.in_force().auth.signing(headers, now));
+        let (mut size, mut room, mut failed) = (0_u64, None, None);
+        let mut take = |bytes: &[u8]| {
+            size += bytes.len() as u64;
+            if size > most {
+                return Err(Unread::TooLarge);
+            }
+            start.extend_from_slice(&bytes[..bytes.len().min(KEPT_BYTES - start.len())]);
+            let Some(reader) = &mut document else { return Ok(size) };
+            if let Err(error) = reader.take(bytes) {
+                document = None;
+                return Err(not_alerts(error));
+            }
+            Ok(size)
+        };
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| Unread::Broken(format!("the body broke off: {error}")))?;
+            let Ok(piece) = frame.into_data() else { continue };
+            if let Some(signing) = &mut signing {
+                signing.take(&piece);
+            }
+            if failed.is_some() {
+                continue;
+            }
+            let mut seen = 0;
+            let taken = unpack.piece(&piece, |bytes| take(bytes).map(|size| seen = size));
+            match taken.map_err(unread) {
+                Ok(()) => {}
+                // Only who is known learns what is wrong.
+                Err(error) if signing.is_some() && !matches!(error, Unread::TooLarge) => failed = Some(error),
+                Err(error) => return Err(error),
+            }
+            if room.is_none() && seen > FREE {
+                let wanted = if unpack.grows() || announced == 0 { most } else { announced };
+                room = app.room.take(signing.is_none(), wanted).await;
+            }
         }
-    }
-    if sender == Sender::Signs {
-        // Nothing of it is looked at before it is known who sent it.
-        if !app.in_force().auth.is_signed(headers, &signed) {
-            return Err(Unread::Unknown);
+        if let Some(signing) = signing {
+            signing.end().ok_or(Unread::Unknown)?;
         }
-        document.take(&signed).map_err(not_alerts)?;
+        if let Some(failed) = failed {
+            return Err(failed);
+        }
+        unpack.end(|bytes| take(bytes).map(drop)).map_err(unread)?;
+        let document =
+            document.ok_or_else(|| Unread::Broken("the body was not read to its end".to_owned()))?;
+        Ok(Read { intake: document.end().map_err(not_alerts)?, _room: room })
     }
-    document.end().map_err(not_alerts)
+}
+
+fn unread(error: Unpacked<Unread>) -> Unread {
+    match error {
+        Unpacked::NotGzip(problem) => {
+            Unread::NotAlerts(format!("the header says that the body is gzip, and it is not: {problem}"))
+        }
+        Unpacked::Other(error) => error,
+    }
 }
 
 fn not_alerts(error: crate::source::SourceError) -> Unread {

@@ -1,12 +1,11 @@
 //! What is answered where. Main type: [`App`].
 
-use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -18,10 +17,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::api;
 use super::auth::{Auth, Sender};
+use super::client::Client;
 use super::metrics::Metrics;
 use super::options::ServerOptions;
 use super::rate::Rates;
 use super::receiver::{Inspection, receive};
+use super::room::Room;
+use super::tls::Tls;
 use crate::engine::{Clock, RunFilter, Service};
 use crate::source::Origin;
 
@@ -35,7 +37,7 @@ pub struct InForce {
     /// What alerts of an origin are called in the store.
     pub scope_of: Box<dyn Fn(Origin) -> String + Send + Sync>,
     /// TLS, when it is spoken.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Tls>,
 }
 
 /// What answers.
@@ -45,6 +47,7 @@ pub struct App {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) rejected: Inspection,
+    pub(super) room: Room,
     in_force: RwLock<Arc<InForce>>,
     rates: Option<Rates>,
     reload: mpsc::Sender<ReloadAsk>,
@@ -61,12 +64,14 @@ impl App {
         reload: mpsc::Sender<ReloadAsk>,
     ) -> Arc<App> {
         let rates = options.rate.map(Rates::new);
+        let room = Room::new(options.max_body);
         Arc::new(App {
             options,
             service,
             clock,
             metrics,
             rejected: Inspection::default(),
+            room,
             in_force: RwLock::new(Arc::new(in_force)),
             rates,
             reload,
@@ -83,7 +88,8 @@ impl App {
     }
 
     pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.in_force().tls.clone()
+        let notice = |text: &str| self.service.engine().notice(text);
+        self.in_force().tls.as_ref().map(|tls| tls.current(self.clock.now(), notice))
     }
 
     pub(super) fn soon(&self, after: Duration) -> Timestamp {
@@ -102,11 +108,16 @@ impl App {
             .route("/api/v1/runs/{run}/cancel", post(api::cancel))
             .route("/api/v1/rejected", get(api::rejected))
             .layer(from_fn_with_state(self.clone(), guard));
+        // Nothing is ever redirected: Alertmanager follows as a GET without the body, and takes that for success.
+        let receiving = || post(receive).put(receive);
         let routes = Router::new()
-            .route("/webhook", post(receive))
-            .route("/webhook/", post(receive))
-            .route("/webhook/{*any}", post(receive))
-            .route("/api/v2/alerts", post(receive))
+            .route("/webhook", receiving())
+            .route("/webhook/", receiving())
+            .route("/webhook/{*any}", receiving())
+            .route("/api/v2/alerts", receiving())
+            .route("/api/v2/alerts/", receiving())
+            .route("/api/v1/alerts", receiving())
+            .route("/api/v1/alerts/", receiving())
             .route("/-/healthy", get(healthy))
             .route("/-/ready", get(ready))
             .merge(guarded);
@@ -123,16 +134,38 @@ impl App {
 }
 
 /// Lets only those through who are known.
-async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    match app.in_force().auth.sender(request.headers()) {
-        Sender::Known => next.run(request).await,
-        Sender::Signs | Sender::Unknown => unauthorized(),
+async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let Some(client) = request.extensions().get::<Client>() else { return unauthorized(&app) };
+    match app.in_force().auth.sender(request.headers(), client) {
+        sender @ (Sender::Known(_) | Sender::Anybody) => {
+            request.extensions_mut().insert(sender);
+            next.run(request).await
+        }
+        Sender::Signs | Sender::Unknown => unauthorized(&app),
+    }
+}
+
+/// Returns whether a page of another site makes a browser send this. Without credentials, as on loopback, such a
+/// request would do something; with them browsers send none along.
+fn is_from_another_site(headers: &HeaderMap) -> bool {
+    let says = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match (says("sec-fetch-site"), says("origin"), says("host")) {
+        (Some(site), ..) => !matches!(site, "same-origin" | "none"),
+        (None, Some(origin), Some(host)) => origin.split_once("://").is_none_or(|(_, from)| from != host),
+        (None, Some(_), None) => true,
+        (None, None, _) => false,
     }
 }
 
 /// Holds clients back that ask too often. Alertmanager retries 503, and drops what gets 429.
 async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let client = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    if !request.method().is_safe() && is_from_another_site(request.headers()) {
+        return answer(
+            StatusCode::FORBIDDEN,
+            &json!({"error": "this request comes from a page of another site"}),
+        );
+    }
+    let client = request.extensions().get::<Client>().map(|client| client.address.ip());
     if let (Some(rates), Some(client)) = (&app.rates, client)
         && !rates.allows(client, app.clock.now())
     {
@@ -187,9 +220,9 @@ async fn not_so() -> Response {
     answer(StatusCode::METHOD_NOT_ALLOWED, &json!({"error": "this path takes another method"}))
 }
 
-pub(super) fn unauthorized() -> Response {
+pub(super) fn unauthorized(app: &App) -> Response {
     let mut response = answer(StatusCode::UNAUTHORIZED, &json!({"error": "credentials are needed"}));
-    let challenge = HeaderValue::from_static("Bearer, Basic realm=\"amflow\"");
+    let challenge = HeaderValue::from_static(app.in_force().auth.challenge());
     response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     response
 }
@@ -198,4 +231,25 @@ pub(super) fn unauthorized() -> Response {
 pub(super) fn answer(status: StatusCode, value: &impl Serialize) -> Response {
     let text = serde_json::to_string(value).unwrap_or_default();
     (status, [(header::CONTENT_TYPE, "application/json")], format!("{text}\n")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_sends_nothing_for_another_site() {
+        let from = |pairs: &[(&'static str, &'static str)]| {
+            let headers = pairs.iter().map(|(n, v)| (n.parse().unwrap(), HeaderValue::from_static(v)));
+            is_from_another_site(&headers.collect())
+        };
+        assert!(!from(&[("host", "amflow:9096")]), "no browser");
+        assert!(!from(&[("host", "a:1"), ("origin", "http://a:1"), ("sec-fetch-site", "same-origin")]));
+        assert!(!from(&[("host", "a:1"), ("origin", "https://a:1")]));
+        assert!(!from(&[("sec-fetch-site", "none")]), "typed by a person");
+        assert!(from(&[("host", "a:1"), ("origin", "http://b:1")]));
+        assert!(from(&[("host", "a:1"), ("origin", "null")]));
+        assert!(from(&[("host", "a:1"), ("origin", "http://a:1"), ("sec-fetch-site", "cross-site")]));
+        assert!(from(&[("host", "a:1"), ("sec-fetch-site", "same-site")]));
+    }
 }

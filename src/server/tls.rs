@@ -1,7 +1,11 @@
-//! TLS of the server: [`tls_config`].
+//! TLS of the server. Main type: [`Tls`].
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -26,12 +30,73 @@ pub enum TlsError {
     Unfit(String),
 }
 
-/// Reads the files of a server's TLS.
-///
-/// # Errors
-///
-/// They cannot be read, or do not fit together.
-pub fn tls_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+/// How often the files are looked at.
+const LOOK: SignedDuration = SignedDuration::from_secs(5);
+
+/// Certificate and key as they are now: files that were renewed count for the next connection.
+#[derive(Debug)]
+pub struct Tls {
+    files: TlsFiles,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    config: Arc<ServerConfig>,
+    stamp: Stamp,
+    looked: Timestamp,
+}
+
+/// What shows that a file is another one: inode, size, time.
+type Stamp = Vec<Option<(u64, u64, i64, i64)>>;
+
+impl Tls {
+    /// Reads the files of a server's TLS.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be read, or do not fit together.
+    pub fn read(files: &TlsFiles, now: Timestamp) -> Result<Tls, TlsError> {
+        let stamp = stamp(files);
+        let kept = Kept { config: read(files)?, stamp, looked: now };
+        Ok(Tls { files: files.clone(), kept: Mutex::new(kept) })
+    }
+
+    /// Returns what holds now. When files have changed and cannot be used, what held before goes on to, and
+    /// `tell` is told once.
+    pub(super) fn current(&self, now: Timestamp, tell: impl FnOnce(&str)) -> Arc<ServerConfig> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        // Also when the clock was set back.
+        if now.duration_since(kept.looked).abs() < LOOK {
+            return Arc::clone(&kept.config);
+        }
+        kept.looked = now;
+        let seen = stamp(&self.files);
+        if seen != kept.stamp {
+            kept.stamp = seen;
+            match read(&self.files) {
+                Ok(config) => {
+                    kept.config = config;
+                    tell("certificate and key were read again");
+                }
+                Err(error) => {
+                    tell(&format!(
+                        "the changed certificate is not used, the one before stays in force: {error}"
+                    ));
+                }
+            }
+        }
+        Arc::clone(&kept.config)
+    }
+}
+
+fn stamp(files: &TlsFiles) -> Stamp {
+    let all = [Some(&files.cert_file), Some(&files.key_file), files.client_ca_file.as_ref()];
+    let seen = all.into_iter().flatten().map(|path| fs::metadata(path).ok());
+    seen.map(|meta| meta.map(|m| (m.ino(), m.size(), m.mtime(), m.mtime_nsec()))).collect()
+}
+
+fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = certificates(&files.cert_file)?;
     let key = PrivateKeyDer::from_pem_file(&files.key_file)
         .map_err(|error| TlsError::File { path: files.key_file.clone(), problem: error.to_string() })?;
@@ -46,8 +111,10 @@ pub fn tls_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
                 let added = roots.add(certificate);
                 added.map_err(|error| TlsError::File { path: path.clone(), problem: error.to_string() })?;
             }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = if files.client_required { verifier } else { verifier.allow_unauthenticated() };
             let verifier = verifier
+                .build()
                 .map_err(|error| TlsError::File { path: path.clone(), problem: error.to_string() })?;
             builder.with_client_cert_verifier(verifier)
         }

@@ -24,7 +24,7 @@ use crate::model::payload::RawAlert;
 use crate::model::{Matcher, format_duration, parse_duration};
 use crate::perform::{Live, Notify, Secrets, is_alive, owner};
 use crate::playbook::Library;
-use crate::server::{App, Auth, InForce, Metrics, ReloadAsk, Server, tls_config};
+use crate::server::{App, Auth, InForce, Metrics, ReloadAsk, Server, Tls};
 use crate::source::from_poll;
 use crate::store::Access;
 use crate::text::plural;
@@ -178,7 +178,8 @@ impl Loaded {
         let secrets = Secrets::new(self.server.secrets.clone(), [], context.environment.for_performer());
         let auth = Auth::new(self.server.credentials.clone(), secrets);
         auth.check().or_exit(Exit::Usage, || "a credential of `server.auth` cannot be had".to_owned())?;
-        let tls = self.server.options.tls.as_ref().map(tls_config).transpose();
+        let now = workbench::clock().now();
+        let tls = self.server.options.tls.as_ref().map(|files| Tls::read(files, now)).transpose();
         let tls = tls.or_exit(Exit::Usage, || "the server cannot speak TLS".to_owned())?;
         let scopes = self.settings.scopes();
         Ok(InForce { auth, tls, scope_of: Box::new(move |origin| scopes.of(origin)) })
