@@ -339,8 +339,14 @@ impl Engine {
             labels: labels.unwrap_or_default(),
             scope: delivery.scope.clone(),
         };
-        let gates =
-            gates_asked(playbook.name.as_str(), &group.target, &run, &playbook.limits, &self.options.limits);
+        let gates = gates_asked(
+            playbook.name.as_str(),
+            &group.target,
+            &run,
+            first.filter(|_| trigger == TriggerStatus::Firing).map(|alert| alert.starts_at),
+            &playbook.limits,
+            &self.options.limits,
+        );
         Ok(Ask {
             header,
             episodes,

@@ -58,8 +58,14 @@ impl Engine {
             .collect();
         let group = Group { target: started.target.clone(), labels: started.group.clone() };
         let trigger = started.trigger;
-        let gates =
-            gates_asked(playbook.name.as_str(), &group.target, &id, &playbook.limits, &self.options.limits);
+        let gates = gates_asked(
+            playbook.name.as_str(),
+            &group.target,
+            &id,
+            None,
+            &playbook.limits,
+            &self.options.limits,
+        );
         let key = self.key(&playbook, &id, &started, now).unwrap_or_default();
         let waits_for = key.as_ref().map(|k| k.key.clone());
         let scope = started.scope.clone();

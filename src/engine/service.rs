@@ -421,6 +421,10 @@ fn holds_for_all(reason: LaterReason) -> bool {
         | LaterReason::Breaker
         | LaterReason::Paused
         | LaterReason::Trickle => true,
-        LaterReason::TooYoung | LaterReason::Muted | LaterReason::Cooldown | LaterReason::Busy => false,
+        LaterReason::TooYoung
+        | LaterReason::Muted
+        | LaterReason::Cooldown
+        | LaterReason::Busy
+        | LaterReason::Comebacks => false,
     }
 }

@@ -13,6 +13,8 @@ pub(super) fn limits(reader: &mut Reader<'_>, playbook: &Node) -> Limits {
         rate: reader.rate_or_none(node, "rate", default.rate),
         targets: reader.count_or_none(node, "targets", default.targets),
         breaker: reader.count_or_none(node, "breaker", default.breaker),
+        max_comebacks: reader.count_or_none(node, "max_comebacks", default.max_comebacks),
+        flap_window: reader.duration(node, "flap_window").unwrap_or(default.flap_window),
     }
 }
 

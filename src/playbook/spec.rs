@@ -87,6 +87,12 @@ pub struct LimitsSpec {
     pub targets: Option<String>,
     /// Failed runs in a row after which no more are started until `amflow breakers reset`. Default 3.
     pub breaker: Option<String>,
+    /// An alert that fires again within `flap_window` after a run that succeeded has come back: nothing was
+    /// mended. After so many comebacks of a target it is left to people, until `amflow breakers reset`.
+    /// Default 3.
+    pub max_comebacks: Option<String>,
+    /// How soon after a run that succeeded a firing counts as a comeback. Default `30m`.
+    pub flap_window: Option<String>,
 }
 
 /// What a playbook shares with others one at a time.

@@ -118,6 +118,10 @@ pub struct Limits {
     pub targets: Option<u32>,
     /// Failed runs in a row that open the breaker. Default 3.
     pub breaker: Option<u32>,
+    /// Comebacks of a target that are worked on. Default 3.
+    pub max_comebacks: Option<u32>,
+    /// How soon after a run that succeeded a firing is a comeback. Default 30m.
+    pub flap_window: Duration,
 }
 
 impl Default for Limits {
@@ -127,6 +131,8 @@ impl Default for Limits {
             rate: Some((10, Duration::from_secs(3_600))),
             targets: Some(1),
             breaker: Some(3),
+            max_comebacks: Some(3),
+            flap_window: Duration::from_secs(30 * 60),
         }
     }
 }

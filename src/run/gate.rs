@@ -45,6 +45,15 @@ pub enum GateRule {
         /// Window.
         window: Duration,
     },
+    /// The target's alert has not come back too often within `window` after a run that succeeded.
+    Comebacks {
+        /// Comebacks that are worked on.
+        max: u32,
+        /// How soon after a success a firing is the same trouble again.
+        window: Duration,
+        /// When the present firing began.
+        starts_at: Timestamp,
+    },
     /// At most `max` holders at the same time (targets worked on, runs running).
     Slots {
         /// Holders.
@@ -151,6 +160,8 @@ pub enum LaterReason {
     Trickle,
     /// Another run holds its concurrency key and the playbook says `when_busy: skip`.
     Busy,
+    /// The alert came back too often after runs that succeeded: it is a person's.
+    Comebacks,
 }
 
 impl LaterReason {
@@ -168,6 +179,7 @@ impl LaterReason {
             LaterReason::Paused => "paused",
             LaterReason::Trickle => "trickle",
             LaterReason::Busy => "busy",
+            LaterReason::Comebacks => "comebacks",
         }
     }
 }
@@ -192,6 +204,8 @@ pub enum Change {
     },
     /// A run of the target ended: the cooldown begins.
     Ended,
+    /// A run of the target succeeded: a firing that begins soon after it is a comeback.
+    Cleared,
     /// A run succeeded: the breaker counts anew, the next may trickle.
     Succeeded {
         /// The run.
@@ -306,6 +320,22 @@ fn check(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), Closed>
                 ),
             )
         }
+        GateRule::Comebacks { max, window, starts_at } => {
+            if state.failures < *max || !comes_back(state, *window, *starts_at) {
+                return Ok(());
+            }
+            let playbook = ask.key.split(':').nth(1).unwrap_or_default();
+            closed(
+                LaterReason::Comebacks,
+                None,
+                format!(
+                    "it came back {} within {} after a run that succeeded, so it is a person's: mend the cause, \
+                     then `amflow breakers reset {playbook}`",
+                    plural(state.failures as usize, "time"),
+                    format_duration(*window),
+                ),
+            )
+        }
         GateRule::Slots { max, holder } => {
             if state.holders.contains_key(holder) || state.holders.len() < *max as usize {
                 return Ok(());
@@ -400,8 +430,18 @@ fn pass(state: &mut GateState, ask: &GateAsk, run: &str, now: Timestamp) {
             state.starts = in_window(&state.starts, *window, now).collect();
             state.starts.push(now);
         }
+        GateRule::Comebacks { window, starts_at, .. } => {
+            state.failures = if comes_back(state, *window, *starts_at) { state.failures + 1 } else { 0 };
+            // Counted: what fires on, and is started again by hand or after a reset, has not come back again.
+            state.ended_at = None;
+        }
         GateRule::Slots { holder, .. } => *state.holders.entry(holder.clone()).or_default() += 1,
     }
+}
+
+/// Returns whether a firing began so soon after the last success that nothing was mended.
+fn comes_back(state: &GateState, window: Duration, starts_at: Timestamp) -> bool {
+    state.ended_at.and_then(|ended| ended.checked_add(window).ok()).is_some_and(|until| starts_at < until)
 }
 
 /// Applies one change to a gate's state.
@@ -415,6 +455,7 @@ pub fn settle(state: &mut GateState, change: &Change, now: Timestamp) {
                 }
             }
         }
+        Change::Cleared => state.ended_at = Some(now),
         Change::Ended => {
             state.ended_at = Some(now);
             state.holders.clear();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::event::RunStatus;
 use super::gate::{Change, GateAsk, GateChange, GateRule};
 use crate::playbook::Limits;
@@ -45,6 +47,11 @@ pub mod gate_keys {
         format!("cooldown:{playbook}:{target}")
     }
 
+    /// Returns the comebacks of a target.
+    pub fn comebacks(playbook: &str, target: &str) -> String {
+        format!("comebacks:{playbook}:{target}")
+    }
+
     /// Returns the rate of a playbook.
     pub fn rate(playbook: &str) -> String {
         format!("rate:{playbook}")
@@ -56,11 +63,13 @@ pub mod gate_keys {
     }
 }
 
-/// Returns what a run must pass to start: people's pauses first, the cheapest explanation last.
+/// Returns what a run must pass to start: people's pauses first, the cheapest explanation last. `starts_at`:
+/// since when its alert fires; `None` when a person starts it, who may.
 pub fn asked(
     playbook: &str,
     target: &str,
     run: &str,
+    starts_at: Option<Timestamp>,
     limits: &Limits,
     global: &GlobalLimits,
 ) -> Vec<GateAsk> {
@@ -71,6 +80,10 @@ pub fn asked(
     ];
     if let Some(failures) = limits.breaker {
         asks.push(ask(gate_keys::breaker(playbook), GateRule::Breaker { failures }));
+    }
+    if let (Some(max), Some(starts_at)) = (limits.max_comebacks, starts_at) {
+        let rule = GateRule::Comebacks { max, window: limits.flap_window, starts_at };
+        asks.push(ask(gate_keys::comebacks(playbook, target), rule));
     }
     if let Some(every) = limits.cooldown {
         asks.push(ask(gate_keys::cooldown(playbook, target), GateRule::Cooldown { every }));
@@ -117,6 +130,9 @@ pub fn settled(
     ];
     if limits.breaker.is_some() {
         changes.push(change(gate_keys::breaker(playbook), said));
+    }
+    if limits.max_comebacks.is_some() && status == RunStatus::Succeeded {
+        changes.push(change(gate_keys::comebacks(playbook, target), Change::Cleared));
     }
     if limits.targets.is_some() {
         changes.push(change(gate_keys::targets(playbook), Change::Leave { holder: target.to_owned() }));

@@ -103,21 +103,27 @@ fn reset(context: &Context, playbooks: &[String], store: &StoreArgs) -> Result<E
     let store = workbench::open_store(context, store, crate::store::Access::Write)?;
     let now = workbench::clock().now();
     let known = context.block_on(store.gates(gate_keys::breaker("")))?.or_end(Exit::Unable)?;
+    let mut changes = Vec::new();
     for playbook in playbooks {
         let key = gate_keys::breaker(playbook);
-        if !known
+        let comebacks = context.block_on(store.gates(gate_keys::comebacks(playbook, "")))?;
+        let comebacks = comebacks.or_end(Exit::Unable)?.into_iter().filter(|(_, state)| state.failures > 0);
+        let before = changes.len();
+        changes.extend(comebacks.map(|(key, _)| GateChange { key, change: Change::Reset }));
+        let counts = known
             .iter()
-            .any(|(name, state)| *name == key && (state.opened_at.is_some() || state.failures > 0))
-        {
+            .any(|(name, state)| *name == key && (state.opened_at.is_some() || state.failures > 0));
+        if !counts && changes.len() == before {
             context
                 .ui
                 .warn(format_args!("the breaker of `{playbook}` counts no failures: is this its name?"));
         }
     }
-    let changes = playbooks
-        .iter()
-        .map(|playbook| GateChange { key: gate_keys::breaker(playbook), change: Change::Reset })
-        .collect();
+    changes.extend(
+        playbooks
+            .iter()
+            .map(|playbook| GateChange { key: gate_keys::breaker(playbook), change: Change::Reset }),
+    );
     context.block_on(store.change_gates(changes, now))?.or_end(Exit::Unable)?;
     context.ui.say(format_args!("reset: {}", playbooks.join(", ")));
     Ok(Exit::Done)

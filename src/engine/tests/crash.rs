@@ -33,7 +33,7 @@ async fn killed_after(world: &World, library: &Library, header: &RunHeader, jour
     let ask = Ask {
         header: header.clone(),
         episodes: Vec::new(),
-        gates: gates_asked("p", &started.target, run, &playbook.limits, &limits),
+        gates: gates_asked("p", &started.target, run, None, &playbook.limits, &limits),
         key,
         text: playbook.text.clone(),
         events: vec![journal[0].event.clone()],

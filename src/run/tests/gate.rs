@@ -103,3 +103,39 @@ fn one_closed_gate_leaves_every_gate_as_it_was() {
         "the rate was not used up, the pause has lapsed"
     );
 }
+
+#[test]
+fn an_alert_that_comes_back_after_successes_is_left_to_people_until_a_reset() {
+    let window = Duration::from_secs(100);
+    let mut states = BTreeMap::new();
+    // Each fires, is worked on for a second with success, and fires again so many seconds later.
+    let start = |states: &mut BTreeMap<_, _>, fires: i64| {
+        let asks = ask("comebacks:p:t", GateRule::Comebacks { max: 2, window, starts_at: at(fires) });
+        let answer = decide(states, &asks, "r", at(fires));
+        if answer.is_ok() {
+            settle(states.get_mut("comebacks:p:t").unwrap(), &Change::Cleared, at(fires + 1));
+        }
+        answer
+    };
+    assert!(start(&mut states, 0).is_ok());
+    assert!(start(&mut states, 50).is_ok(), "once");
+    assert!(start(&mut states, 120).is_ok(), "twice");
+    let no = start(&mut states, 200).unwrap_err();
+    assert_eq!((no.reason, no.until), (LaterReason::Comebacks, None));
+    assert!(no.detail.starts_with("it came back 2 times within 1m40s"), "{}", no.detail);
+    assert!(start(&mut states, 222).is_ok(), "it was gone for long enough");
+    assert!(start(&mut states, 230).is_ok(), "it counts anew");
+    assert!(start(&mut states, 240).is_ok());
+    assert!(start(&mut states, 250).is_err());
+    settle(states.get_mut("comebacks:p:t").unwrap(), &Change::Reset, at(251));
+    assert!(start(&mut states, 251).is_ok(), "a person has mended it");
+}
+
+#[test]
+fn a_run_that_failed_makes_no_comeback() {
+    let rule = |fires| GateRule::Comebacks { max: 1, window: Duration::from_secs(100), starts_at: at(fires) };
+    let mut states = BTreeMap::new();
+    for fires in [0, 10, 20, 30] {
+        assert!(decide(&mut states, &ask("comebacks:p:t", rule(fires)), "r", at(fires)).is_ok());
+    }
+}
