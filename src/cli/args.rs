@@ -123,6 +123,9 @@ pub struct RunningArgs {
     /// Leave runs that wait for a time or a person to the next start, and end with code 4
     #[arg(long)]
     pub no_wait: bool,
+    /// Write the store's figures there when done, for the textfile collector of node_exporter [default: the configuration's, none]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// How data is written.

@@ -10,9 +10,11 @@ mod context;
 mod error;
 mod habits;
 mod log;
+mod past;
 mod playbooks;
 mod reading;
 mod show;
+mod textfile;
 mod ui;
 mod workbench;
 

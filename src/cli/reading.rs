@@ -57,6 +57,7 @@ pub(super) fn settings(
         http_config_file: alertmanager.http_config_file.clone(),
         playbooks: playbooks.map(|p| p.playbooks.clone()).unwrap_or_default(),
         store: store.and_then(|s| s.store.clone()),
+        metrics_file: running.and_then(|r| r.metrics_file.clone()),
         parallel: running.and_then(|r| r.parallel),
         no_wait: running.is_some_and(|r| r.no_wait),
     };

@@ -216,6 +216,11 @@ impl Ui {
         self.err.terminal
     }
 
+    /// Tells whether somebody still reads what is written to standard output.
+    pub fn is_open(&self) -> bool {
+        self.state.get() == Out::Open
+    }
+
     /// Tells whether only warnings and errors are wanted.
     pub const fn is_quiet(&self) -> bool {
         self.quiet

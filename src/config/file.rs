@@ -201,6 +201,9 @@ impl Checker<'_> {
         config.time_intervals = self.time_intervals();
         config.limits = self.limits();
         spec.playbooks.iter_mut().for_each(|path| *path = base.join(&*path));
+        if let Some(path) = spec.metrics.textfile.as_mut() {
+            *path = base.join(&*path);
+        }
         if let Some(path) = spec.store.as_mut().and_then(|store| store.path.as_mut()) {
             *path = base.join(&*path);
         }

@@ -47,6 +47,8 @@ pub struct Overrides {
     pub playbooks: Vec<PathBuf>,
     /// `--store`.
     pub store: Option<PathBuf>,
+    /// `--metrics-file`.
+    pub metrics_file: Option<PathBuf>,
     /// `--parallel`.
     pub parallel: Option<NonZeroUsize>,
     /// `--no-wait`.
@@ -110,6 +112,8 @@ pub struct Settings {
     pub store: StorePlace,
     /// Limits over all playbooks.
     pub limits: GlobalLimits,
+    /// The file that one-shot runs write metrics to.
+    pub textfile: Option<PathBuf>,
     /// Runs worked on at the same time.
     pub parallel: usize,
     /// Whether runs that wait are left parked.
@@ -206,6 +210,7 @@ impl Settings {
             playbooks: PlaybookPlaces::choose(flags.playbooks, config.spec.playbooks),
             store,
             limits: config.limits,
+            textfile: flags.metrics_file.or(config.spec.metrics.textfile),
             parallel: flags.parallel.map(NonZeroUsize::get).or(configured_parallel).unwrap_or(4),
             no_wait: flags.no_wait,
             server: config.server,

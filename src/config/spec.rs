@@ -34,6 +34,8 @@ pub struct ConfigSpec {
     pub connections: BTreeMap<String, ConnectionSpec>,
     /// Times that playbooks name in `active_time_intervals` and `mute_time_intervals`, in Alertmanager's own form.
     pub time_intervals: Vec<TimeIntervalSpec>,
+    /// Figures for Prometheus from one-shot runs.
+    pub metrics: MetricsSpec,
     /// Who silences are made by; `amflow` when not given.
     pub author: Option<String>,
     /// Who decides what `approve` steps ask.
@@ -217,6 +219,15 @@ pub struct StoreSpec {
     pub path: Option<PathBuf>,
     /// The group whose members share it, by name or number; only its owner uses it when not given.
     pub group: Option<String>,
+}
+
+/// Figures for Prometheus from one-shot runs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsSpec {
+    /// The file, such as `/var/lib/node_exporter/amflow.prom`, that `run` and `runs resume` write for the textfile
+    /// collector of node_exporter. None is written when not given.
+    pub textfile: Option<PathBuf>,
 }
 
 /// Limits over all playbooks; `none` takes one away.

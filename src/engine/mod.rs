@@ -35,8 +35,8 @@ pub use driver::{RunEnd, RunEndKind};
 pub use options::{EngineOptions, Offered};
 pub use ports::{
     Admitted, Answer, Ask, Call, Claim, Clock, Episode, EpisodeKey, Judge, KeyAsk, LEASE, Later, Lease,
-    Observation, OpenEpisode, Owner, Parking, Performer, Raised, Renewed, Reporter, RunFilter, RunHeader,
-    RunSummary, Store, StoreError, Take, Taken,
+    Observation, OpenEpisode, Owner, Parking, Performer, Raised, Renewed, Reporter, RunCount, RunFilter,
+    RunHeader, RunSummary, Store, StoreError, Take, Taken,
 };
 pub use recovery::Resumed;
 pub use service::{Receipt, Refusal, Service, ServiceOptions, ServiceState, ServiceWork};

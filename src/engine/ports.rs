@@ -296,6 +296,19 @@ pub struct RunSummary {
     pub owner: Option<Owner>,
 }
 
+/// How many runs of a playbook have a status.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunCount {
+    /// The playbook.
+    pub playbook: String,
+    /// The status.
+    pub status: RunStatus,
+    /// How many.
+    pub runs: u64,
+    /// When the last of them was admitted.
+    pub last_started_at: Timestamp,
+}
+
 /// Which runs to list.
 #[derive(Clone, Debug, Default)]
 pub struct RunFilter {
@@ -307,6 +320,8 @@ pub struct RunFilter {
     pub since: Option<Timestamp>,
     /// Only runs started before this.
     pub until: Option<Timestamp>,
+    /// Only runs that were admitted before this one: the next page of a listing.
+    pub before: Option<String>,
     /// Only ids that begin so.
     pub id_prefix: Option<String>,
     /// At most so many, newest first; 0: all.
@@ -497,6 +512,9 @@ pub trait Store: Send + Sync {
 
     /// Lists runs, newest first.
     fn list(&self, filter: RunFilter) -> Answer<'_, Result<Vec<RunSummary>, StoreError>>;
+
+    /// Counts runs by playbook and status.
+    fn counts(&self) -> Answer<'_, Result<Vec<RunCount>, StoreError>>;
 
     /// Stores what was put off, one row a playbook, scope and target; keeps the first `since`.
     fn put_later(&self, later: Vec<Later>) -> Answer<'_, Result<(), StoreError>>;

@@ -2,6 +2,8 @@
 
 mod effect;
 mod lines;
+mod metrics;
+mod period;
 mod record;
 mod shapes;
 mod story;
@@ -9,10 +11,16 @@ mod task;
 
 pub use effect::{effect_details, effect_line, hold_line, shown};
 pub use lines::{event_line, said_line, short_id};
+pub use metrics::{DAY_SECONDS, FAMILIES, Family, StoreFigures, store_metrics};
+pub use period::{
+    AlertFacts, Changing, Ending, Figures, GroupRecord, Outcomes, Percentiles, Period, PeriodReport,
+    RunFacts, SlotRecord, Tally, TimelineRun, alerts_of, period_html, period_markdown, period_text,
+    run_facts,
+};
 pub use record::{
     GoOnRecord, LaterRecord, OUTPUT_VERSION, PlanRecord, RunRecord, RunReport, SkipRecord, StepRecord,
     plan_record, run_record, step_records,
 };
 pub use shapes::{BreakerRecord, BreakerState, RunStory, output_schema};
-pub use story::story;
+pub use story::{Story, story, story_head};
 pub use task::{DecisionRecord, TaskRecord, asks_line, planned_lines, task_lines};

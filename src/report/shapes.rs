@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::period::PeriodReport;
 use super::record::{GoOnRecord, LaterRecord, OUTPUT_VERSION, PlanRecord, RunRecord, RunReport, SkipRecord};
 use super::task::TaskRecord;
 use crate::engine::RunSummary;
@@ -149,6 +150,7 @@ pub fn output_schema() -> Value {
         ("approve", of(one::<TaskRecord>, Some(one::<TaskRecord>))),
         ("reject", of(one::<TaskRecord>, Some(one::<TaskRecord>))),
         ("breakers list", of(list::<BreakerRecord>, Some(one::<BreakerRecord>))),
+        ("report", of(one::<PeriodReport>, None)),
         ("alerts", of(list::<Alert>, Some(one::<Alert>))),
         ("validate", of(one::<JsonReport>, None)),
     ];

@@ -55,6 +55,7 @@ pub(super) async fn runs(State(app): State<Arc<App>>, Query(query): Query<RunsQu
         until: query.until,
         id_prefix: None,
         limit: query.limit.unwrap_or(LISTED).clamp(1, MOST_LISTED),
+        before: None,
     };
     match app.service.engine().store().list(filter).await {
         Ok(runs) => answer(StatusCode::OK, &json!({"version": OUTPUT_VERSION, "runs": runs})),

@@ -99,6 +99,7 @@ fn options_stand_under_the_heading_that_they_belong_to() {
         ("store", "Store"),
         ("parallel", "Running"),
         ("no_wait", "Running"),
+        ("metrics_file", "Running"),
         ("playbooks", "Playbooks"),
         ("from", "Alerts"),
         ("poll", "Alerts"),

@@ -21,6 +21,7 @@ mod perform_net;
 mod plan;
 mod playbooks;
 mod raised;
+mod report;
 mod scenarios;
 mod schemas;
 mod validate;

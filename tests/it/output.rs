@@ -136,6 +136,7 @@ fn everything_printed_for_programs_is_as_the_schema_says() {
     assert_eq!(later.ndjson()[0]["type"], "later");
     checked.output("run", "ndjson", &later);
     checked.both("plan", |format| lab.pipe(&format!("plan -o {format}"), piped(&[alert("L", 2)])));
+    checked.output("report", "json", &lab.run("report -o json"));
     checked.both("runs-list", |format| lab.run(&format!("runs list -o {format}")));
     checked.both("breakers-list", |format| lab.run(&format!("breakers list -o {format}")));
     for run in lab.runs() {

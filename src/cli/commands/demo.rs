@@ -98,6 +98,7 @@ fn story(place: &Place, url: &BaseUrl, context: &Context) -> Result<Exit, CliErr
     say("3. The dump is gone, and the alert with it. The run's whole story, from the journal:");
     let show = ShowArgs {
         run: run.header.run.clone(),
+        follow: false,
         output: crate::cli::args::OutputArgs::default(),
         store: store.clone(),
     };

@@ -10,6 +10,7 @@ mod init;
 mod man;
 mod pause;
 mod plan;
+mod report;
 mod run;
 mod runs;
 mod schema;
@@ -41,6 +42,8 @@ pub enum Command {
     Runs(runs::RunsArgs),
     /// List and show what people have to decide
     Tasks(tasks::TasksArgs),
+    /// Tell what happened: runs, handling and recovery times, noise; as text, JSON, Markdown or a page
+    Report(report::ReportArgs),
     /// Approve what a run waits to do
     Approve(decide::ApproveArgs),
     /// Reject what a run waits to do, which ends it
@@ -74,6 +77,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<Exit, CliError>
         Command::Serve(args) => serve::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
         Command::Runs(args) => runs::run(&args, context),
+        Command::Report(args) => report::run(&args, context),
         Command::Tasks(args) => tasks::run(&args, context),
         Command::Approve(args) => decide::approve(&args, context),
         Command::Reject(args) => decide::reject(&args, context),

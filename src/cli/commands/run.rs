@@ -8,6 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
 use crate::cli::reading::{self, Reading};
 use crate::cli::show::Show;
+use crate::cli::textfile;
 use crate::cli::ui::Tone;
 use crate::cli::workbench::{self, Workbench};
 use crate::engine::{Offer, OfferAnswer, Resumed, RunEnd, RunEndKind, Take};
@@ -70,6 +71,10 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
     if nothing_to_do {
         // The commonest case of a pipe: no store is made for it, no runtime is started.
         report(context, args.output.output, &reading, &[], &[]);
+        if reading.settings.textfile.is_some() {
+            let store = workbench::open_of(context, &reading.settings, Access::Read)?;
+            textfile::write(context, &reading.settings, store.as_ref())?;
+        }
         return Ok(reading.exit());
     }
     let store = workbench::open_of(context, &reading.settings, Access::Write)?;
@@ -83,6 +88,7 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
     let worked = context.block_on(work(&mut bench, &reading, &mut show))?;
     let (offers, ends) = worked.or_end(Exit::Unable)?;
     report(context, args.output.output, &reading, &offers, &ends);
+    textfile::write(context, &reading.settings, bench.engine.store().as_ref())?;
     Ok(exit(&offers, &ends, bench.stopped()).worst(reading.exit()))
 }
 

@@ -2,19 +2,19 @@
 
 use clap::{Args, Subcommand};
 
-use crate::cli::args::{Format, OutputArgs, StoreArgs};
+use crate::cli::args::StoreArgs;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
 use crate::cli::workbench;
 use crate::engine::{RunFilter, RunSummary, Store};
 use crate::model::parse_duration;
-use crate::report::{OUTPUT_VERSION, RunStory, short_id, story};
-use crate::run::RunStatus;
 use crate::store::{Access, Retention, tidy};
-use crate::text::{closest, plural};
+use crate::text::plural;
 
+mod list;
 mod resume;
 
+pub(super) use list::ShowArgs;
 pub(super) use resume::go_on;
 
 const EXAMPLES: &str = "\
@@ -32,13 +32,17 @@ Examples:
   amflow runs list                               the last 50
   amflow runs list --status failed --since 24h   what failed, and why
   amflow runs list --status waiting --status running
-  amflow runs list --playbook node-disk-full --limit 0 -o json";
+  amflow runs list --playbook node-disk-full --limit 0 -o json
+  amflow runs list --since 7d team=storage       by the labels of the alert
+  amflow runs list --follow                      what starts and ends from now on";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
   amflow runs show 7f3a9c21       the id as `amflow runs list` prints it
   amflow runs show 7f3a9c21 -o json | jq -r .playbook_text
-                                  the playbook as it was when the run began";
+                                  the playbook as it was when the run began
+  amflow runs show 7f3a9c21 --follow
+                                  go on until it is over";
 
 const PRUNE_EXAMPLES: &str = "\
 Examples:
@@ -59,10 +63,10 @@ pub struct RunsArgs {
 pub enum RunsCommand {
     /// List runs, newest first
     #[command(after_help = LIST_EXAMPLES)]
-    List(ListArgs),
+    List(list::ListArgs),
     /// Tell one run's whole story
     #[command(after_help = SHOW_EXAMPLES)]
-    Show(ShowArgs),
+    Show(list::ShowArgs),
     /// Go on with runs that are due or were left by a process that is gone
     Resume(resume::ResumeArgs),
     /// Cancel runs; what they are doing is ended, their finally steps run
@@ -72,43 +76,6 @@ pub enum RunsCommand {
     /// Delete finished runs that are old; claims on what still fires stay
     #[command(after_help = PRUNE_EXAMPLES)]
     Prune(PruneArgs),
-}
-
-/// The arguments of `amflow runs list`.
-#[derive(Debug, Args)]
-pub struct ListArgs {
-    /// Only runs of this status: queued, running, waiting, succeeded, failed, cancelled, rejected
-    #[arg(long, value_name = "STATUS")]
-    pub status: Vec<String>,
-    /// Only runs of this playbook
-    #[arg(long, value_name = "NAME")]
-    pub playbook: Option<String>,
-    /// Only runs that started within this time, such as 24h
-    #[arg(long, value_name = "DURATION")]
-    pub since: Option<String>,
-    /// At most so many; 0 is all
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub limit: usize,
-    /// How to print.
-    #[command(flatten)]
-    pub output: OutputArgs,
-    /// Where the store is.
-    #[command(flatten)]
-    pub store: StoreArgs,
-}
-
-/// The arguments of `amflow runs show`.
-#[derive(Debug, Args)]
-pub struct ShowArgs {
-    /// The run: its id, or its beginning or end
-    #[arg(value_name = "RUN")]
-    pub run: String,
-    /// How to print.
-    #[command(flatten)]
-    pub output: OutputArgs,
-    /// Where the store is.
-    #[command(flatten)]
-    pub store: StoreArgs,
 }
 
 /// The arguments of `amflow runs prune`.
@@ -128,80 +95,13 @@ pub struct PruneArgs {
 /// Does what was asked.
 pub(super) fn run(args: &RunsArgs, context: &Context) -> Result<Exit, CliError> {
     match &args.command {
-        RunsCommand::List(args) => list(args, context),
-        RunsCommand::Show(args) => show(args, context),
+        RunsCommand::List(args) => list::list(args, context),
+        RunsCommand::Show(args) => list::show(args, context),
         RunsCommand::Resume(args) => resume::resume(args, context),
         RunsCommand::Cancel(args) => resume::cancel(args, context),
         RunsCommand::Retry(args) => resume::retry(args, context),
         RunsCommand::Prune(args) => prune(args, context),
     }
-}
-
-fn list(args: &ListArgs, context: &Context) -> Result<Exit, CliError> {
-    let mut statuses = Vec::new();
-    for word in &args.status {
-        let status = RunStatus::parse(word).ok_or_else(|| {
-            let known = ["queued", "running", "waiting", "succeeded", "failed", "cancelled", "rejected"];
-            let error = CliError::usage(format_args!("no status `{word}`"));
-            match closest(word, known) {
-                Some(near) => error.hint(format_args!("did you mean `{near}`?")),
-                None => error.hint(format_args!("one of {}", known.join(", "))),
-            }
-        })?;
-        statuses.push(status);
-    }
-    let since = match &args.since {
-        None => None,
-        Some(text) => {
-            let duration =
-                parse_duration(text).or_exit(Exit::Usage, || format!("--since {text}: not a duration"))?;
-            workbench::clock().now().checked_sub(duration).ok()
-        }
-    };
-    let store = workbench::open_store(context, &args.store, Access::Read)?;
-    let filter = RunFilter {
-        statuses,
-        playbook: args.playbook.clone(),
-        since,
-        limit: args.limit,
-        ..RunFilter::default()
-    };
-    let runs = context.block_on(store.list(filter))?.or_end(Exit::Unable)?;
-    let later = context.block_on(store.later(None))?.or_end(Exit::Unable)?;
-    match args.output.output {
-        Format::Json => context.ui.json(&runs),
-        Format::Ndjson => runs.iter().for_each(|run| context.ui.json_line(run)),
-        Format::Text if runs.is_empty() => context.ui.say("no runs"),
-        Format::Text => {
-            let mut table =
-                workbench::table(context, &["RUN", "PLAYBOOK", "STATUS", "STARTED", "TOOK", "TARGET", "WHY"]);
-            for run in &runs {
-                table.add_row(cells(run));
-            }
-            context.ui.line(table);
-        }
-    }
-    if !later.is_empty() && args.output.output == Format::Text {
-        context.ui.say(format_args!(
-            "{} put off, and offered again by `amflow run --poll`",
-            plural(later.len(), "target")
-        ));
-    }
-    Ok(Exit::Done)
-}
-
-fn cells(run: &RunSummary) -> Vec<String> {
-    let took = run.updated_at.duration_since(run.started_at).as_secs_f64().max(0.0);
-    let escape = |text: &str| crate::text::escape_for_terminal(text).into_owned();
-    vec![
-        short_id(&run.header.run).to_owned(),
-        run.header.playbook.clone(),
-        run.status.as_str().to_owned(),
-        run.started_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-        format!("{took:.1}s"),
-        escape(&run.header.target),
-        escape(&run.reason),
-    ]
 }
 
 /// Finds the run that a person means: its id, or the beginning or end of it.
@@ -218,23 +118,6 @@ pub(super) fn find(context: &Context, store: &dyn Store, named: &str) -> Result<
         (None, _) => Err(CliError::usage(format_args!("no run `{named}` in {}", store.place()))
             .hint("`amflow runs list --limit 0` has them all; --store names another store")),
     }
-}
-
-fn show(args: &ShowArgs, context: &Context) -> Result<Exit, CliError> {
-    let store = workbench::open_store(context, &args.store, Access::Read)?;
-    let run = find(context, store.as_ref(), &args.run)?;
-    let (summary, text, journal) = context.block_on(store.read(run.header.run))?.or_end(Exit::Unable)?;
-    match args.output.output {
-        Format::Json => context.ui.json(&RunStory {
-            version: OUTPUT_VERSION,
-            run: summary,
-            playbook_text: text.as_ref().to_owned(),
-            journal,
-        }),
-        Format::Ndjson => journal.iter().for_each(|event| context.ui.json_line(event)),
-        Format::Text => story(&summary, &journal).into_iter().for_each(|line| context.ui.line(line)),
-    }
-    Ok(Exit::Done)
 }
 
 fn prune(args: &PruneArgs, context: &Context) -> Result<Exit, CliError> {

@@ -134,7 +134,7 @@ struct Loaded {
 
 impl Loaded {
     fn read(args: &ServeArgs, context: &Context) -> Result<Loaded, CliError> {
-        let running = RunningArgs { parallel: args.parallel, no_wait: false };
+        let running = RunningArgs { parallel: args.parallel, no_wait: false, metrics_file: None };
         let settings = reading::settings(
             context,
             &args.alertmanager,

@@ -21,6 +21,7 @@ pub(super) const CASES: &[Case] = &[
         name: "old runs are pruned, claims stay while their episode is open",
         story: |s| Box::pin(pruned(s)),
     },
+    Case { name: "runs are counted, and listed page by page", story: |s| Box::pin(counted(s)) },
 ];
 
 async fn as_written(store: Arc<dyn Store>) {
@@ -153,4 +154,29 @@ async fn pruned(store: Arc<dyn Store>) {
     let gone = ok(store.observe(vec![seen(1, false, 0, Some(20))], at(103)).await);
     assert!(gone[0].claims.is_empty(), "it is over and its run is gone");
     assert_eq!(ok(store.prune(at(100), false).await), 0);
+}
+
+async fn counted(store: Arc<dyn Store>) {
+    for (run, alert) in [("r1", 1), ("r2", 2), ("r3", 3)] {
+        let lease = start(&store, run, alert, i64::try_from(alert).unwrap_or_default()).await;
+        if run != "r3" {
+            finish(&store, lease, RunStatus::Succeeded, 9).await;
+        }
+    }
+    let counts = ok(store.counts().await);
+    let counts: Vec<_> = counts.iter().map(|c| (c.status.as_str(), c.runs, c.last_started_at)).collect();
+    assert_eq!(counts, [("running", 1, at(3)), ("succeeded", 2, at(2))]);
+    let page = |before: Option<&str>| {
+        let before = before.map(str::to_owned);
+        let filter = RunFilter { limit: 2, before, ..RunFilter::default() };
+        let store = Arc::clone(&store);
+        async move {
+            let page = ok(store.list(filter).await);
+            page.into_iter().map(|run| run.header.run).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(page(None).await, ["r3", "r2"]);
+    assert_eq!(page(Some("r2")).await, ["r1"]);
+    assert!(page(Some("r1")).await.is_empty());
+    assert!(page(Some("none")).await.is_empty());
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::engine::{
     Admitted, Ask, Claim, Episode, EpisodeKey, Judge, LEASE, Later, Lease, Observation, OpenEpisode, Owner,
-    Parking, Raised, Renewed, RunFilter, RunSummary, StoreError, Take, Taken, gate_keys,
+    Parking, Raised, Renewed, RunCount, RunFilter, RunSummary, StoreError, Take, Taken, gate_keys,
 };
 use crate::run::{GateChange, GateState, RunEvent, RunStatus, Signal, SignalKind, Stamped, settle};
 use crate::store::episodes::{EpisodeRow, find, place};
@@ -425,6 +425,8 @@ impl State {
     }
 
     pub(super) fn list(&self, filter: &RunFilter) -> Vec<RunSummary> {
+        let before = filter.before.as_ref().map(|run| self.numbers.get(run).copied().unwrap_or_default());
+        let older = self.runs.range(..before.unwrap_or(u64::MAX)).rev();
         let wanted = |s: &&RunSummary| {
             (filter.statuses.is_empty() || filter.statuses.contains(&s.status))
                 && filter.playbook.as_ref().is_none_or(|p| *p == s.header.playbook)
@@ -433,7 +435,23 @@ impl State {
                 && filter.id_prefix.as_ref().is_none_or(|prefix| s.header.run.starts_with(prefix))
         };
         let limit = if filter.limit == 0 { usize::MAX } else { filter.limit };
-        self.runs.values().rev().map(|r| &r.summary).filter(wanted).take(limit).cloned().collect()
+        older.map(|(_, r)| &r.summary).filter(wanted).take(limit).cloned().collect()
+    }
+
+    pub(super) fn counts(&self) -> Vec<RunCount> {
+        let mut counts: BTreeMap<(&str, &str), RunCount> = BTreeMap::new();
+        for run in self.runs.values().map(|run| &run.summary) {
+            let count =
+                counts.entry((&run.header.playbook, run.status.as_str())).or_insert_with(|| RunCount {
+                    playbook: run.header.playbook.clone(),
+                    status: run.status,
+                    runs: 0,
+                    last_started_at: run.started_at,
+                });
+            count.runs += 1;
+            count.last_started_at = count.last_started_at.max(run.started_at);
+        }
+        counts.into_values().collect()
     }
 
     pub(super) fn put_later(&mut self, later: Vec<Later>) {

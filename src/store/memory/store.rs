@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::engine::{
     Admitted, Answer, Ask, Episode, Judge, Later, Lease, Observation, OpenEpisode, Owner, Parking, Raised,
-    Renewed, RunFilter, RunSummary, Store, StoreError, Take, Taken,
+    Renewed, RunCount, RunFilter, RunSummary, Store, StoreError, Take, Taken,
 };
 use crate::run::{GateChange, GateState, RunEvent, Signal, Stamped};
 use crate::store::memory::state::State;
@@ -159,6 +159,10 @@ impl Store for MemoryStore {
 
     fn list(&self, filter: RunFilter) -> Answer<'_, Result<Vec<RunSummary>, StoreError>> {
         self.with(move |state| state.list(&filter))
+    }
+
+    fn counts(&self) -> Answer<'_, Result<Vec<RunCount>, StoreError>> {
+        self.with(|state| state.counts())
     }
 
     fn put_later(&self, later: Vec<Later>) -> Answer<'_, Result<(), StoreError>> {

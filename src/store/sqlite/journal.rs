@@ -5,11 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, ToSql};
 
-use crate::engine::{LEASE, Lease, RunFilter, RunSummary, StoreError};
+use crate::engine::{LEASE, Lease, RunCount, RunFilter, RunSummary, StoreError};
 use crate::run::{GateChange, RunEvent, Stamped};
 use crate::store::progress::Progress;
 use crate::store::sqlite::fault::{Fault, Place};
-use crate::store::sqlite::rows::{SUMMARY, journal, nanos, number, signed, summary, unsigned, write_events};
+use crate::store::sqlite::rows::{
+    SUMMARY, journal, moment, nanos, number, signed, status, summary, unsigned, write_events,
+};
 use crate::store::sqlite::{gates, leases};
 
 /// Appends events to a run's journal and settles gates. A final event ends the lease and frees the
@@ -91,6 +93,25 @@ pub(super) fn text(conn: &Connection, digest: &str) -> Result<Arc<str>, Fault> {
     })
 }
 
+/// Counts runs by playbook and status.
+pub(super) fn counts(conn: &Connection) -> Result<Vec<RunCount>, Fault> {
+    let mut select = conn.prepare_cached(
+        "SELECT playbook, status, count(*), max(started_at) FROM runs GROUP BY playbook, status ORDER BY 1, 2",
+    )?;
+    let mut rows = select.query([])?;
+    let mut counts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let word: String = row.get(1)?;
+        counts.push(RunCount {
+            playbook: row.get(0)?,
+            status: status(&word)?,
+            runs: unsigned(row.get(2)?),
+            last_started_at: moment(row.get(3)?),
+        });
+    }
+    Ok(counts)
+}
+
 /// Lists runs, newest first.
 pub(super) fn list(conn: &Connection, filter: &RunFilter) -> Result<Vec<RunSummary>, Fault> {
     let mut wanted = Vec::new();
@@ -111,6 +132,10 @@ pub(super) fn list(conn: &Connection, filter: &RunFilter) -> Result<Vec<RunSumma
     if let Some(until) = filter.until {
         wanted.push("started_at < ?".to_owned());
         values.push(Box::new(nanos(until)));
+    }
+    if let Some(before) = &filter.before {
+        wanted.push("id < (SELECT id FROM runs WHERE run = ?)".to_owned());
+        values.push(Box::new(before.clone()));
     }
     if let Some(prefix) = &filter.id_prefix {
         wanted.push("substr(run, 1, ?) = ?".to_owned());

@@ -59,15 +59,19 @@ pub(super) fn summary(row: &Row<'_>) -> Result<RunSummary, Fault> {
     let owner: Option<String> = row.get(12)?;
     Ok(RunSummary {
         header: header(row)?,
-        status: RunStatus::parse(&status).ok_or_else(|| {
-            Fault::Row(format!("`{status}` is no status of a run: restore the store from a backup"))
-        })?,
+        status: self::status(&status)?,
         reason: row.get(8)?,
         started_at: moment(row.get(9)?),
         updated_at: moment(row.get(10)?),
         due: row.get::<_, Option<i64>>(11)?.map(moment),
         owner: owner.map(|o| from_json::<Owner>("runs", &o)).transpose()?,
     })
+}
+
+/// Reads a run's status.
+pub(super) fn status(word: &str) -> Result<RunStatus, Fault> {
+    RunStatus::parse(word)
+        .ok_or_else(|| Fault::Row(format!("`{word}` is no status of a run: restore the store from a backup")))
 }
 
 fn header(row: &Row<'_>) -> Result<RunHeader, Fault> {

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use crate::engine::{
     Admitted, Answer, Ask, Episode, Judge, Later, Lease, Observation, OpenEpisode, Owner, Parking, Raised,
-    Renewed, RunFilter, RunSummary, Store, StoreError, Take, Taken,
+    Renewed, RunCount, RunFilter, RunSummary, Store, StoreError, Take, Taken,
 };
 use crate::run::{GateChange, GateState, RunEvent, Signal, Stamped};
 use crate::store::Opening;
@@ -274,6 +274,10 @@ impl Store for SqliteStore {
 
     fn list(&self, filter: RunFilter) -> Answer<'_, Result<Vec<RunSummary>, StoreError>> {
         self.read("list runs", move |conn| journal::list(conn, &filter))
+    }
+
+    fn counts(&self) -> Answer<'_, Result<Vec<RunCount>, StoreError>> {
+        self.read("count runs", journal::counts)
     }
 
     fn put_later(&self, later: Vec<Later>) -> Answer<'_, Result<(), StoreError>> {

@@ -9,7 +9,9 @@ use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
 use crate::cli::reading;
 use crate::cli::show::Show;
+use crate::cli::textfile;
 use crate::cli::workbench::{self, Workbench};
+use crate::config::Settings;
 use crate::engine::{RunEnd, StoreError, Take};
 use crate::playbook::Library;
 use crate::report::{LaterRecord, run_record, short_id};
@@ -104,26 +106,28 @@ fn bench(
     alertmanager: &AlertmanagerArgs,
     running: Option<&RunningArgs>,
     store: &StoreArgs,
-) -> Result<Workbench, CliError> {
+) -> Result<(Workbench, Settings), CliError> {
     let settings = reading::settings(context, alertmanager, None, Some(store), running)?;
     let store = workbench::open_of(context, &settings, Access::Write)?;
     let mut bench = Workbench::new(context, &settings, store, !context.ui.is_quiet())?;
     if running.is_some() {
         bench.asker = Asker::at_terminal(context, &settings, bench.engine.clone());
     }
-    Ok(bench)
+    Ok((bench, settings))
 }
 
 /// Goes on with runs.
 pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<Exit, CliError> {
-    let mut bench = bench(context, &args.alertmanager, Some(&args.running), &args.store)?;
+    let (mut bench, settings) = bench(context, &args.alertmanager, Some(&args.running), &args.store)?;
     let store = bench.engine.store().clone();
     let mut ids = Vec::new();
     for named in &args.runs {
         ids.push(super::find(context, store.as_ref(), named)?.header.run);
     }
     let which = if ids.is_empty() { Take::Due } else { Take::These(ids) };
-    go_on(context, &mut bench, which, args.output.output)
+    let exit = go_on(context, &mut bench, which, args.output.output)?;
+    textfile::write(context, &settings, store.as_ref())?;
+    Ok(exit)
 }
 
 /// Takes runs over and works on them until each is over or waits; one that nobody left is no news.
@@ -155,7 +159,7 @@ fn print(context: &Context, format: Format, ends: &[RunEnd]) {
 
 /// Cancels runs: those that a process works on are told, the others are ended here.
 pub(super) fn cancel(args: &CancelArgs, context: &Context) -> Result<Exit, CliError> {
-    let mut bench = bench(context, &args.alertmanager, None, &args.store)?;
+    let (mut bench, _) = bench(context, &args.alertmanager, None, &args.store)?;
     let store = bench.engine.store().clone();
     let by = format!("`amflow runs cancel` by {}", workbench::who(context));
     let mut ids = Vec::new();
@@ -178,7 +182,7 @@ pub(super) fn cancel(args: &CancelArgs, context: &Context) -> Result<Exit, CliEr
 
 /// Does a run again.
 pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<Exit, CliError> {
-    let mut bench = bench(context, &args.alertmanager, Some(&args.running), &args.store)?;
+    let (mut bench, settings) = bench(context, &args.alertmanager, Some(&args.running), &args.store)?;
     let store = bench.engine.store().clone();
     let old = super::find(context, store.as_ref(), &args.run)?;
     if !old.status.is_final() {
@@ -203,6 +207,7 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<Exit, CliErro
         (Some(record), Format::Ndjson) => context.ui.json_line(record),
         _ => print(context, args.output.output, &ends),
     }
+    textfile::write(context, &settings, store.as_ref())?;
     let exit = exit(&offers, &ends, bench.stopped());
     match later {
         // Nobody offers it again by itself, as a poll would.
