@@ -1,5 +1,7 @@
 //! `exec`: a program with its arguments, without a shell: one template, one argument.
 
+use std::sync::Arc;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::action::{Action, ActionContext, Needs, StepError};
@@ -59,7 +61,7 @@ fn schema(generator: &mut SchemaGenerator) -> Schema {
 #[derive(Debug)]
 struct Exec {
     argv: Vec<TextTemplate>,
-    reading: ArgvReading,
+    reading: Arc<ArgvReading>,
     options: CommandOptions,
 }
 

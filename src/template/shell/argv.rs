@@ -4,6 +4,7 @@
 //! programs, one judgement. Here no hole is refused; which values must be trusted is told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Dialect;
 use super::lexer::lex;
@@ -35,9 +36,35 @@ pub struct ReadAsCode {
     pub hint: String,
 }
 
+/// Commands whose reading is remembered, at most, and the longest of them in bytes.
+const REMEMBERED: usize = 1_024;
+const LONGEST_REMEMBERED: usize = 4 << 10;
+
 impl ArgvReading {
     /// Reads the arguments of a command, its name the first.
-    pub fn of(arguments: &[TextTemplate]) -> Self {
+    ///
+    /// What a command does with its arguments depends on their text alone, and many playbooks run the same few
+    /// commands: those that were read lately are not read again.
+    pub fn of(arguments: &[TextTemplate]) -> Arc<Self> {
+        static KNOWN: Mutex<BTreeMap<String, Arc<ArgvReading>>> = Mutex::new(BTreeMap::new());
+        let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        // No template holds a NUL character, so that no two commands have the same key.
+        let key = arguments.iter().fold(String::new(), |key, argument| key + argument.source() + "\0");
+        if let Some(reading) = known().get(&key) {
+            return Arc::clone(reading);
+        }
+        let reading = Arc::new(Self::read(arguments));
+        if key.len() <= LONGEST_REMEMBERED {
+            let mut known = known();
+            if known.len() >= REMEMBERED {
+                known.clear();
+            }
+            known.insert(key, Arc::clone(&reading));
+        }
+        reading
+    }
+
+    fn read(arguments: &[TextTemplate]) -> Self {
         let parsed: Vec<_> = arguments.iter().map(|argument| argument.outline().parsed()).collect();
         let ways: Vec<Vec<Vec<Leaf>>> = parsed.iter().map(|parsed| parsed.ways()).collect();
         // All holes have one row of numbers; the number after them stands for what comes on standard input.
@@ -168,7 +195,7 @@ fn means_itself(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn reading(arguments: &[&str]) -> ArgvReading {
+    fn reading(arguments: &[&str]) -> Arc<ArgvReading> {
         let templates: Vec<_> =
             arguments.iter().map(|text| TextTemplate::compile(text).expect(text)).collect();
         ArgvReading::of(&templates)
@@ -196,6 +223,18 @@ mod tests {
                 reading(&arguments).read_as_code().iter().map(|read| read.argument).collect();
             assert_eq!(found, code, "{arguments:?}");
         }
+    }
+
+    #[test]
+    fn a_command_is_read_once_however_many_are_read_in_between() {
+        let first = reading(&["sh", "-c", "echo {{ once }}"]);
+        assert!(Arc::ptr_eq(&first, &reading(&["sh", "-c", "echo {{ once }}"])));
+        // The same characters, cut into other arguments, are another command.
+        assert!(reading(&["sh", "-c echo {{ once }}"]).read_as_code() != first.read_as_code());
+        for number in 0..=REMEMBERED {
+            assert!(reading(&["echo", &number.to_string(), "{{ a }}"]).read_as_code().is_empty());
+        }
+        assert_eq!(reading(&["sh", "-c", "echo {{ once }}"]).read_as_code(), first.read_as_code());
     }
 
     #[test]
