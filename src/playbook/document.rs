@@ -45,7 +45,8 @@ impl Document {
 impl Documents {
     /// Reads files, each of which may hold any number of documents.
     pub(super) fn read(&mut self, files: Vec<(String, Vec<u8>)>, out: &mut Diagnostics) {
-        for (documents, found) in in_parallel(files, |(name, bytes)| read(&name, bytes)) {
+        let bytes = files.iter().map(|(_, bytes)| bytes.len()).sum();
+        for (documents, found) in in_parallel(files, bytes, |(name, bytes)| read(&name, bytes)) {
             out.extend(found);
             for document in documents {
                 self.add(document, out);

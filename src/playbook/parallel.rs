@@ -5,19 +5,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Fewer items than this are not worth a thread: one playbook takes less than 0.1 ms.
-const FEW: usize = 64;
+/// Less than this many bytes of playbooks are not worth a thread: they are read in less than 5 ms.
+const LITTLE: usize = 24 << 10;
 /// Deeply nested input is followed as far as on the main thread.
 const STACK: usize = 8 << 20;
 
 /// An item, then what the work made of it.
 struct Slot<T, R>(Option<T>, Option<R>);
 
-/// Returns what the work makes of each item, in order.
+/// Returns what the work makes of each item, in order; `bytes`: how much text of playbooks they are in all.
 ///
 /// This thread takes part: where no other can be started it does all of it.
-pub(super) fn in_parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(items.len() / FEW);
+pub(super) fn in_parallel<T: Send, R: Send>(
+    items: Vec<T>,
+    bytes: usize,
+    work: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let workers = processors.min(items.len()).min(bytes / LITTLE);
     if workers < 2 {
         return items.into_iter().map(work).collect();
     }
@@ -46,9 +51,11 @@ mod tests {
 
     #[test]
     fn every_item_is_worked_on_once_and_the_order_stays() {
-        for count in [0, 1, 63, 64, 1_000] {
+        for (count, bytes) in [(0, 0), (1, 1 << 30), (2, 1 << 30), (63, 0), (1_000, LITTLE), (1_000, 1 << 20)]
+        {
             let items: Vec<usize> = (0..count).collect();
-            assert_eq!(in_parallel(items, |n| n * 2), (0..count).map(|n| n * 2).collect::<Vec<_>>());
+            let doubled = in_parallel(items, bytes, |n| n * 2);
+            assert_eq!(doubled, (0..count).map(|n| n * 2).collect::<Vec<_>>());
         }
     }
 }

@@ -56,11 +56,14 @@ pub fn parse_files(files: impl IntoIterator<Item = (String, Vec<u8>)>, facts: &F
     let mut documents = Documents::default();
     documents.read(files.into_iter().collect(), &mut diagnostics);
     let mut playbooks = Vec::with_capacity(documents.all.len());
-    for (playbook, found) in
-        in_parallel((0..documents.all.len()).collect(), |at| compile(&documents, at, facts))
-    {
+    let bytes = documents.all.iter().map(|document| document.source().len()).sum();
+    let compiled = in_parallel((0..documents.all.len()).collect(), bytes, |at| {
+        let (playbook, found) = compile(&documents, at, facts);
+        (playbook.map(Arc::new), found)
+    });
+    for (playbook, found) in compiled {
         diagnostics.extend(found);
-        playbooks.extend(playbook.map(Arc::new));
+        playbooks.extend(playbook);
     }
     diagnostics.sort();
     Loaded { library: Library::new(playbooks), diagnostics }
