@@ -60,7 +60,7 @@ const PATIENCE: u32 = 2;
 
 struct Work<'e> {
     engine: &'e Engine,
-    machine: Machine,
+    machine: Box<Machine>,
     lease: Lease,
     header: RunHeader,
     calls: JoinSet<(String, Reply)>,
@@ -78,7 +78,7 @@ impl Engine {
     /// `resumed`: another process has worked on it before, and what reached it since is not known.
     pub(super) async fn work(
         &self,
-        machine: Machine,
+        machine: Box<Machine>,
         lease: Lease,
         header: RunHeader,
         resumed: bool,
@@ -96,7 +96,10 @@ impl Engine {
             alone: 0,
             at_once: CancellationToken::new(),
         };
-        let result = work.go(hear, resumed).await;
+        let mut stop = self.stop.clone();
+        let slot = work.slot(&mut stop).await;
+        // Thousands may wait for their turn: they take little memory until they have it.
+        let result = Box::pin(work.go(hear, stop, slot, resumed)).await;
         work.stop_all();
         self.heart.remove(&work.lease.run);
         let (kind, reason) = match result {
@@ -118,14 +121,14 @@ impl Work<'_> {
     async fn go(
         &mut self,
         mut hear: UnboundedReceiver<Heard>,
+        mut stop: Stop,
+        mut slot: Option<OwnedSemaphorePermit>,
         resumed: bool,
     ) -> Result<(RunEndKind, String), StoreError> {
         let engine = self.engine;
         if resumed {
             self.catch_up().await?;
         }
-        let mut stop = engine.stop.clone();
-        let mut slot = None;
         self.hear_stop(stop.asked());
         loop {
             if slot.is_none() {

@@ -19,7 +19,7 @@ const AGAIN: usize = 16;
 /// A run that this process has, and that is to be worked on.
 pub(super) struct Begun {
     engine: Engine,
-    machine: Machine,
+    machine: Box<Machine>,
     lease: Lease,
     header: RunHeader,
     resumed: bool,
@@ -139,13 +139,13 @@ impl Engine {
             machine.want_key();
         }
         let (lease, header) = (started.lease.clone(), started.header.clone());
-        Some(Begun { engine: self.clone(), machine, lease, header, resumed: false })
+        Some(Begun { engine: self.clone(), machine: Box::new(machine), lease, header, resumed: false })
     }
 
     /// Makes what is to be worked on of a run that was taken over.
     pub(super) fn begun_again(&self, resumed: Resumed) -> Begun {
         let Resumed { header, lease, machine, .. } = resumed;
-        Begun { engine: self.clone(), machine, lease, header, resumed: true }
+        Begun { engine: self.clone(), machine: Box::new(machine), lease, header, resumed: true }
     }
 
     fn spawn(&self, runs: &mut JoinSet<RunEnd>, resumed: Resumed) {
