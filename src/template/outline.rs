@@ -5,10 +5,10 @@
 //! put where its hole stands, spelled for that place.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::value::ValueKind;
-use minijinja::{Environment, Value};
+use minijinja::{Environment, Error, Value};
 
 use super::environment::environment;
 use super::parsed::Parsed;
@@ -25,7 +25,14 @@ pub(super) struct Outline {
     source: Arc<str>,
     parsed: Arc<Parsed>,
     /// Absent when the source has no holes at all.
-    engine: Option<Arc<Environment<'static>>>,
+    engine: Option<Arc<Engine>>,
+}
+
+/// The engine's own form of a template. It takes as long to make as all that is checked of the template and 8 KiB
+/// to keep, so that it is made when the template is first filled: of many playbooks most are never run.
+struct Engine {
+    source: Arc<str>,
+    made: OnceLock<Environment<'static>>,
 }
 
 /// A template whose holes have values that are not yet put in.
@@ -48,17 +55,10 @@ impl Outline {
     pub(super) fn compile(source: &str) -> Result<Self, Vec<Problem>> {
         let parsed = Parsed::template(source)?;
         let is_plain = !source.contains('{');
-        let engine = if is_plain {
-            None
-        } else {
-            let mut engine = environment().clone();
-            engine.add_template_owned(NAME, source.to_owned()).map_err(|error| {
-                let message = error.detail().unwrap_or("cannot be compiled").to_owned();
-                vec![Problem::new("template-syntax", error.range().unwrap_or(0..source.len()), message)]
-            })?;
-            Some(Arc::new(engine))
-        };
-        Ok(Self { source: source.into(), parsed: Arc::new(parsed), engine })
+        let source: Arc<str> = source.into();
+        let engine =
+            (!is_plain).then(|| Arc::new(Engine { source: Arc::clone(&source), made: OnceLock::new() }));
+        Ok(Self { source, parsed: Arc::new(parsed), engine })
     }
 
     pub(super) fn source(&self) -> &str {
@@ -80,7 +80,7 @@ impl Outline {
         };
         let translate = |error| RenderError::from_engine(&error, &self.source);
         let (root, holes) = Root::new(scope);
-        let template = engine.get_template(NAME).map_err(translate)?;
+        let template = engine.get().and_then(|engine| engine.get_template(NAME)).map_err(translate)?;
         let (text, spans) = template.render_with_spans(Value::from_object(root)).map_err(translate)?;
         let mut values = holes.take().into_iter();
         let mut parts = Vec::with_capacity(spans.len());
@@ -113,6 +113,19 @@ impl Outline {
             check_length(out.len())?;
         }
         Ok(out)
+    }
+}
+
+impl Engine {
+    /// Returns it, made now or before. What it could refuse has been refused when the source was parsed, by the
+    /// same parser.
+    fn get(&self) -> Result<&Environment<'static>, Error> {
+        if let Some(made) = self.made.get() {
+            return Ok(made);
+        }
+        let mut engine = environment().clone();
+        engine.add_template_owned(NAME, self.source.to_string())?;
+        Ok(self.made.get_or_init(|| engine))
     }
 }
 
