@@ -31,9 +31,10 @@ use crate::text::plural;
 
 const EXAMPLES: &str = "\
 Examples:
-  amflow serve                                 listen on 127.0.0.1:9096, poll once a minute
-  amflow serve --web.listen-address 127.0.0.1:9000 --poll-interval 30s
-  amflow serve --config /etc/amflow/config.yaml --log-format json
+  amflow serve                          on 127.0.0.1:9096, polls once a minute
+  amflow serve --poll-interval 30s      polls more often
+  amflow serve --log-format json        logs for programs
+  amflow serve --web.listen-address 127.0.0.1:9000
 
 In Alertmanager's configuration:
   receivers:
@@ -42,8 +43,9 @@ In Alertmanager's configuration:
         - url: http://127.0.0.1:9096/webhook
 
 Signals:
-  SIGHUP           read configuration and playbooks again; with a problem in them the old ones stay in force
-  SIGTERM, SIGINT  take nothing more, end running steps, leave the rest to the next start; twice: at once";
+  SIGHUP           reads configuration and playbooks again, all or nothing
+  SIGTERM, SIGINT  takes nothing more, ends running steps, and leaves the rest
+                   to the next start; a second one stops at once";
 
 /// How often files of playbooks are looked at for changes.
 const WATCH: Duration = Duration::from_secs(5);
@@ -77,7 +79,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Server")]
     pub log_format: LogFormat,
     /// Runs worked on at the same time [default: the configuration's, 4]
-    #[arg(long, value_name = "N", help_heading = "Server")]
+    #[arg(long, value_name = "N", help_heading = "Running")]
     pub parallel: Option<std::num::NonZeroUsize>,
 }
 
