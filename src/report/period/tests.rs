@@ -218,7 +218,7 @@ fn a_run_that_only_looked_has_changed_nothing() {
         ("a GET", attempt("mend", Some(request("GET"))), false),
         ("a POST", attempt("mend", Some(request("POST"))), true),
         ("a silence of a step", made("quiet"), true),
-        ("its own mute", made("sync/inhibit"), false),
+        ("its own mute", made("sync/mute/0"), false),
     ] {
         let facts = run_facts(&summary(RunStatus::Succeeded), &journal(vec![event]), &changing, &[], at(999));
         assert_eq!(facts.changed, changed, "{what}");
