@@ -52,6 +52,9 @@ _amflow() {
             amflow,reject)
                 cmd="amflow__subcmd__reject"
                 ;;
+            amflow,report)
+                cmd="amflow__subcmd__report"
+                ;;
             amflow,run)
                 cmd="amflow__subcmd__run"
                 ;;
@@ -126,6 +129,9 @@ _amflow() {
                 ;;
             amflow__subcmd__help,reject)
                 cmd="amflow__subcmd__help__subcmd__reject"
+                ;;
+            amflow__subcmd__help,report)
+                cmd="amflow__subcmd__help__subcmd__report"
                 ;;
             amflow__subcmd__help,run)
                 cmd="amflow__subcmd__help__subcmd__run"
@@ -245,7 +251,7 @@ _amflow() {
 
     case "${cmd}" in
         amflow)
-            opts="-q -v -h -V --config --quiet --verbose --help --version demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help"
+            opts="-q -v -h -V --config --quiet --verbose --help --version demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -658,7 +664,7 @@ _amflow() {
             return 0
             ;;
         amflow__subcmd__help)
-            opts="demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help"
+            opts="demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -854,6 +860,20 @@ _amflow() {
             return 0
             ;;
         amflow__subcmd__help__subcmd__reject)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        amflow__subcmd__help__subcmd__report)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1325,8 +1345,79 @@ _amflow() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        amflow__subcmd__report)
+            opts="-o -q -v -h --since --until --playbook --output --output-file --store --config --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --playbook)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json markdown html" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json markdown html" -- "${cur}"))
+                    return 0
+                    ;;
+                --output-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         amflow__subcmd__run)
-            opts="-p -o -q -v -h --playbooks --from --poll --filter --alertmanager.url --http.config.file --store --parallel --no-wait --output --config --quiet --verbose --help"
+            opts="-p -o -q -v -h --playbooks --from --poll --filter --alertmanager.url --http.config.file --store --parallel --no-wait --metrics-file --output --config --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1376,6 +1467,21 @@ _amflow() {
                     ;;
                 --parallel)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metrics-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --output)
@@ -1613,7 +1719,7 @@ _amflow() {
             return 0
             ;;
         amflow__subcmd__runs__subcmd__list)
-            opts="-o -q -v -h --status --playbook --since --limit --output --store --config --quiet --verbose --help"
+            opts="-f -o -q -v -h --status --playbook --since --until --limit --follow --output --store --config --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1628,6 +1734,10 @@ _amflow() {
                     return 0
                     ;;
                 --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1713,7 +1823,7 @@ _amflow() {
             return 0
             ;;
         amflow__subcmd__runs__subcmd__resume)
-            opts="-o -q -v -h --alertmanager.url --http.config.file --parallel --no-wait --output --store --config --quiet --verbose --help"
+            opts="-o -q -v -h --alertmanager.url --http.config.file --parallel --no-wait --metrics-file --output --store --config --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1740,6 +1850,21 @@ _amflow() {
                     ;;
                 --parallel)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metrics-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --output)
@@ -1780,7 +1905,7 @@ _amflow() {
             return 0
             ;;
         amflow__subcmd__runs__subcmd__retry)
-            opts="-o -q -v -h --alertmanager.url --http.config.file --parallel --no-wait --output --store --config --quiet --verbose --help"
+            opts="-o -q -v -h --alertmanager.url --http.config.file --parallel --no-wait --metrics-file --output --store --config --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1807,6 +1932,21 @@ _amflow() {
                     ;;
                 --parallel)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metrics-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --output)
@@ -1847,7 +1987,7 @@ _amflow() {
             return 0
             ;;
         amflow__subcmd__runs__subcmd__show)
-            opts="-o -q -v -h --output --store --config --quiet --verbose --help"
+            opts="-f -o -q -v -h --follow --output --store --config --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -37,6 +37,7 @@ complete -c amflow -n "__fish_amflow_needs_command" -f -a "validate" -d 'Find ev
 complete -c amflow -n "__fish_amflow_needs_command" -f -a "alerts" -d 'Show the alerts that are read, filtered'
 complete -c amflow -n "__fish_amflow_needs_command" -f -a "runs" -d 'List, show, resume, cancel, retry and prune runs'
 complete -c amflow -n "__fish_amflow_needs_command" -f -a "tasks" -d 'List and show what people have to decide'
+complete -c amflow -n "__fish_amflow_needs_command" -f -a "report" -d 'Tell what happened: runs, handling and recovery times, noise; as text, JSON, Markdown or a page'
 complete -c amflow -n "__fish_amflow_needs_command" -f -a "approve" -d 'Approve what a run waits to do'
 complete -c amflow -n "__fish_amflow_needs_command" -f -a "reject" -d 'Reject what a run waits to do, which ends it'
 complete -c amflow -n "__fish_amflow_needs_command" -f -a "pause" -d 'Hold everything, or one playbook, at once and everywhere'
@@ -60,6 +61,7 @@ complete -c amflow -n "__fish_amflow_using_subcommand run" -l alertmanager.url -
 complete -c amflow -n "__fish_amflow_using_subcommand run" -l http.config.file -d 'How to talk to it: a file with Prometheus\' `http_config`, as amtool takes it' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand run" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
 complete -c amflow -n "__fish_amflow_using_subcommand run" -l parallel -d 'Runs worked on at the same time [default: the configuration\'s, 4]' -r
+complete -c amflow -n "__fish_amflow_using_subcommand run" -l metrics-file -d 'Write the store\'s figures there when done, for the textfile collector of node_exporter [default: the configuration\'s, none]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand run" -s o -l output -d 'Form of the data on standard output' -r -f -a "text\t'For people'
 json\t'One JSON document'
 ndjson\t'One JSON document a line, as things happen'"
@@ -134,13 +136,15 @@ complete -c amflow -n "__fish_amflow_using_subcommand runs; and not __fish_seen_
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and not __fish_seen_subcommand_from list show resume cancel retry prune help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -l status -d 'Only runs of this status: queued, running, waiting, succeeded, failed, cancelled, rejected' -r
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -l playbook -d 'Only runs of this playbook' -r
-complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -l since -d 'Only runs that started within this time, such as 24h' -r
+complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -l since -d 'Only runs that started from then on: a time ago (24h), a day (2026-11-01, UTC) or a time (RFC 3339)' -r
+complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -l until -d 'Only runs that started before then' -r
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -l limit -d 'At most so many; 0 is all' -r
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -s o -l output -d 'Form of the data on standard output' -r -f -a "text\t'For people'
 json\t'One JSON document'
 ndjson\t'One JSON document a line, as things happen'"
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -s f -l follow -d 'Go on with a line for every run that starts, ends or comes to wait'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -149,12 +153,14 @@ json\t'One JSON document'
 ndjson\t'One JSON document a line, as things happen'"
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from show" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from show" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from show" -s f -l follow -d 'Go on with what happens until the run is over'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from resume" -l alertmanager.url -d 'Where Alertmanager is; repeated for every peer of a cluster [default: the configuration\'s, then amtool\'s]' -r -f
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from resume" -l http.config.file -d 'How to talk to it: a file with Prometheus\' `http_config`, as amtool takes it' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from resume" -l parallel -d 'Runs worked on at the same time [default: the configuration\'s, 4]' -r
+complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from resume" -l metrics-file -d 'Write the store\'s figures there when done, for the textfile collector of node_exporter [default: the configuration\'s, none]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from resume" -s o -l output -d 'Form of the data on standard output' -r -f -a "text\t'For people'
 json\t'One JSON document'
 ndjson\t'One JSON document a line, as things happen'"
@@ -177,6 +183,7 @@ complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subc
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from retry" -l alertmanager.url -d 'Where Alertmanager is; repeated for every peer of a cluster [default: the configuration\'s, then amtool\'s]' -r -f
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from retry" -l http.config.file -d 'How to talk to it: a file with Prometheus\' `http_config`, as amtool takes it' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from retry" -l parallel -d 'Runs worked on at the same time [default: the configuration\'s, 4]' -r
+complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from retry" -l metrics-file -d 'Write the store\'s figures there when done, for the textfile collector of node_exporter [default: the configuration\'s, none]' -r -F
 complete -c amflow -n "__fish_amflow_using_subcommand runs; and __fish_seen_subcommand_from retry" -s o -l output -d 'Form of the data on standard output' -r -f -a "text\t'For people'
 json\t'One JSON document'
 ndjson\t'One JSON document a line, as things happen'"
@@ -229,6 +236,19 @@ complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_sub
 complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from help" -f -a "list" -d 'List open tasks, those that wait longest first'
 complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show one: what is asked of whom, and what happens then'
 complete -c amflow -n "__fish_amflow_using_subcommand tasks; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c amflow -n "__fish_amflow_using_subcommand report" -l since -d 'Runs that started from then on: a time ago (7d), a day (2026-11-01, UTC) or a time (RFC 3339)' -r
+complete -c amflow -n "__fish_amflow_using_subcommand report" -l until -d 'Runs that started before then [default: now]' -r
+complete -c amflow -n "__fish_amflow_using_subcommand report" -l playbook -d 'Only runs of this playbook' -r
+complete -c amflow -n "__fish_amflow_using_subcommand report" -s o -l output -d 'Form of the report' -r -f -a "text\t'For a terminal'
+json\t'One JSON document'
+markdown\t'For a ticket or a wiki'
+html\t'One page with a timeline, which needs nothing else'"
+complete -c amflow -n "__fish_amflow_using_subcommand report" -l output-file -d 'Write the report there instead of to standard output, whole or not at all' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand report" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
+complete -c amflow -n "__fish_amflow_using_subcommand report" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand report" -s q -l quiet -d 'Say only what went wrong'
+complete -c amflow -n "__fish_amflow_using_subcommand report" -s v -l verbose -d 'Say more; may be repeated'
+complete -c amflow -n "__fish_amflow_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c amflow -n "__fish_amflow_using_subcommand approve" -l set -d 'An answer to a question of the task; repeated for several' -r
 complete -c amflow -n "__fish_amflow_using_subcommand approve" -l comment -d 'Why, for those who will wonder' -r
 complete -c amflow -n "__fish_amflow_using_subcommand approve" -l digest -d 'Only if this is still what is asked: the digest that `amflow tasks show` prints' -r
@@ -312,25 +332,26 @@ complete -c amflow -n "__fish_amflow_using_subcommand man" -l config -d 'Configu
 complete -c amflow -n "__fish_amflow_using_subcommand man" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand man" -s v -l verbose -d 'Say more; may be repeated'
 complete -c amflow -n "__fish_amflow_using_subcommand man" -s h -l help -d 'Print help'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "demo" -d 'Show the whole thing in ten seconds, with nothing installed'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "run" -d 'Read alerts and run the playbooks that they start'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "plan" -d 'Show what would run, with its effects, and why the rest would not; changes nothing'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "serve" -d 'Listen for webhooks, poll, and work, always on'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "validate" -d 'Find every problem of every playbook, without network'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "alerts" -d 'Show the alerts that are read, filtered'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "runs" -d 'List, show, resume, cancel, retry and prune runs'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "tasks" -d 'List and show what people have to decide'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "approve" -d 'Approve what a run waits to do'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "reject" -d 'Reject what a run waits to do, which ends it'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "pause" -d 'Hold everything, or one playbook, at once and everywhere'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "unpause" -d 'End a pause'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "breakers" -d 'List and reset the breakers of playbooks that failed too often in a row'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "init" -d 'Write a configuration and a first playbook'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "alertmanager-config" -d 'Print what to paste into Alertmanager\'s configuration'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "schema" -d 'Print the JSON Schema of playbooks or of the configuration'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "man" -d 'Print the manual, or write all its pages to a directory'
-complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "demo" -d 'Show the whole thing in ten seconds, with nothing installed'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "run" -d 'Read alerts and run the playbooks that they start'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "plan" -d 'Show what would run, with its effects, and why the rest would not; changes nothing'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "serve" -d 'Listen for webhooks, poll, and work, always on'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "validate" -d 'Find every problem of every playbook, without network'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "alerts" -d 'Show the alerts that are read, filtered'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "runs" -d 'List, show, resume, cancel, retry and prune runs'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "tasks" -d 'List and show what people have to decide'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "report" -d 'Tell what happened: runs, handling and recovery times, noise; as text, JSON, Markdown or a page'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "approve" -d 'Approve what a run waits to do'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "reject" -d 'Reject what a run waits to do, which ends it'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "pause" -d 'Hold everything, or one playbook, at once and everywhere'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "unpause" -d 'End a pause'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "breakers" -d 'List and reset the breakers of playbooks that failed too often in a row'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "init" -d 'Write a configuration and a first playbook'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "alertmanager-config" -d 'Print what to paste into Alertmanager\'s configuration'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "schema" -d 'Print the JSON Schema of playbooks or of the configuration'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "man" -d 'Print the manual, or write all its pages to a directory'
+complete -c amflow -n "__fish_amflow_using_subcommand help; and not __fish_seen_subcommand_from demo run plan serve validate alerts runs tasks report approve reject pause unpause breakers init alertmanager-config schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c amflow -n "__fish_amflow_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "list" -d 'List runs, newest first'
 complete -c amflow -n "__fish_amflow_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "show" -d 'Tell one run\'s whole story'
 complete -c amflow -n "__fish_amflow_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "resume" -d 'Go on with runs that are due or were left by a process that is gone'

@@ -34,7 +34,7 @@ Examples:
   amflow runs list --status waiting --status running
   amflow runs list --playbook node-disk-full --limit 0 -o json
   amflow runs list --since 7d team=storage       by the labels of the alert
-  amflow runs list --follow                      what starts and ends from now on";
+  amflow runs list --follow                      what starts and ends now";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
