@@ -2031,7 +2031,7 @@ _amflow() {
             return 0
             ;;
         amflow__subcmd__schema)
-            opts="-q -v -h --config --quiet --verbose --help playbook config output"
+            opts="-q -v -h --config --quiet --verbose --help playbook config output api"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2060,7 +2060,7 @@ _amflow() {
             return 0
             ;;
         amflow__subcmd__serve)
-            opts="-p -q -v -h --playbooks --alertmanager.url --http.config.file --store --web.listen-address --web.route-prefix --poll-interval --drain-timeout --log-format --parallel --config --quiet --verbose --help"
+            opts="-p -q -v -h --playbooks --alertmanager.url --http.config.file --store --web.listen-address --web.route-prefix --web.external-url --poll-interval --drain-timeout --log-format --parallel --config --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2109,6 +2109,10 @@ _amflow() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
                     fi
+                    return 0
+                    ;;
+                --web.external-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --poll-interval)

@@ -93,6 +93,7 @@ complete -c amflow -n "__fish_amflow_using_subcommand serve" -l http.config.file
 complete -c amflow -n "__fish_amflow_using_subcommand serve" -l store -d 'Directory of the store [default: the configuration\'s, /var/lib/amflow where it exists, ~/.local/state/amflow]' -r -f -a "(__fish_complete_directories)"
 complete -c amflow -n "__fish_amflow_using_subcommand serve" -l web.listen-address -d 'Address with port to listen on; may be repeated [default: the configuration\'s, 127.0.0.1:9096]' -r
 complete -c amflow -n "__fish_amflow_using_subcommand serve" -l web.route-prefix -d 'Path before all others, such as /amflow [default: the configuration\'s, /]' -r -f
+complete -c amflow -n "__fish_amflow_using_subcommand serve" -l web.external-url -d 'Address that people reach it by, for links to tasks [default: the configuration\'s]' -r -f
 complete -c amflow -n "__fish_amflow_using_subcommand serve" -l poll-interval -d 'How often Alertmanager is polled beside what it sends, or none [default: the configuration\'s, 1m]' -r
 complete -c amflow -n "__fish_amflow_using_subcommand serve" -l drain-timeout -d 'How long running steps may take to end after SIGTERM [default: the configuration\'s, 25s]' -r
 complete -c amflow -n "__fish_amflow_using_subcommand serve" -l log-format -d 'Form of log lines on standard error' -r -f -a "text\t'For people and journald'

@@ -13,7 +13,7 @@ mod settings;
 pub use env::Environment;
 pub use file::{ConfigError, ConfigFile, Connection};
 pub use places::{PlaybookPlaces, StorePlace};
-pub use server::{ServerSettings, prefix_of};
+pub use server::{ServerSettings, prefix_of, url_of};
 pub use settings::{
     AlertmanagerSettings, DEFAULT_SCOPE, Overrides, PROMETHEUS_SCOPE, PrometheusSettings, Settings,
 };

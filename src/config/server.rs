@@ -82,6 +82,16 @@ impl ServerSettings {
                 ),
             }
         }
+        if let Some(text) = &spec.external_url {
+            match url_of(text) {
+                Some(url) => settings.options.external_url = Some(url),
+                None => wrong(
+                    &["external_url"],
+                    format!("`{text}` is not an address that a browser opens"),
+                    Some("write it as `https://ops.example.com/amflow`"),
+                ),
+            }
+        }
         for (n, credential) in spec.auth.iter().enumerate() {
             match named(n, credential, base) {
                 Ok((way, source)) => {
@@ -172,6 +182,15 @@ pub fn prefix_of(text: &str) -> Option<String> {
     (fits && path.chars().all(plain)).then(|| path.to_owned())
 }
 
+/// Brings an address to the form that links begin with: without a slash at its end.
+pub fn url_of(text: &str) -> Option<String> {
+    let url = url::Url::parse(text).ok()?;
+    let plain =
+        matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
+    let whole = plain && url.has_host() && url.query().is_none() && url.fragment().is_none();
+    whole.then(|| url.as_str().trim_end_matches('/').to_owned())
+}
+
 /// Returns what a credential is called in logs and journals.
 fn name_of(n: usize, spec: &CredentialSpec) -> String {
     let given = spec.name.as_ref().or(spec.basic.as_ref().map(|basic| &basic.username));
@@ -218,6 +237,20 @@ fn named(n: usize, spec: &CredentialSpec, base: &Path) -> Result<(Way, Option<Se
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_begin_with_an_address_that_a_browser_opens() {
+        for (text, url) in [
+            ("https://ops.example.com/amflow/", Some("https://ops.example.com/amflow")),
+            ("http://127.0.0.1:9096", Some("http://127.0.0.1:9096")),
+            ("ops.example.com", None),
+            ("javascript:alert(1)", None),
+            ("https://ann:pw@x", None),
+            ("https://x/?a=b", None),
+        ] {
+            assert_eq!(url_of(text).as_deref(), url, "{text}");
+        }
+    }
 
     #[test]
     fn a_prefix_is_a_path_without_a_slash_at_its_end() {

@@ -65,6 +65,8 @@ pub struct ServerSpec {
     pub listen: Vec<String>,
     /// The path before all others, such as `/amflow`.
     pub route_prefix: Option<String>,
+    /// The address that people reach it by, such as `https://ops.example.com/amflow`: for links to tasks.
+    pub external_url: Option<String>,
     /// Who may send: any of these. `/-/healthy` and `/-/ready` are open to everybody.
     pub auth: Vec<CredentialSpec>,
     /// Certificate and key; without them it speaks plain HTTP.

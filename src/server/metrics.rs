@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::engine::{Receipt, RunEnd, RunEndKind, Service, gate_keys};
+use crate::engine::{Receipt, RunEnd, RunEndKind, RunHeader, Service, gate_keys};
+use crate::run::RunEvent;
 
 /// Upper bounds of the buckets of histograms, in seconds.
 const BUCKETS: [f64; 14] =
@@ -32,6 +33,9 @@ struct Figures {
     polls: BTreeMap<&'static str, u64>,
     polled_at: Option<Timestamp>,
     held_back: u64,
+    decisions: BTreeMap<&'static str, u64>,
+    steps: BTreeMap<(String, &'static str), u64>,
+    retries: u64,
     reloads: BTreeMap<&'static str, u64>,
     reloaded_at: Option<Timestamp>,
     reload_failed: bool,
@@ -76,6 +80,22 @@ impl Metrics {
 
     pub(super) fn held_back(&self) {
         self.lock().held_back += 1;
+    }
+
+    pub(super) fn decided(&self, approve: bool) {
+        *self.lock().decisions.entry(if approve { "approved" } else { "rejected" }).or_default() += 1;
+    }
+
+    /// Counts what happens in a run.
+    pub fn happened(&self, run: &RunHeader, event: &RunEvent) {
+        match event {
+            RunEvent::AttemptFinished { outcome, .. } => {
+                let key = (run.playbook.clone(), outcome.status());
+                *self.lock().steps.entry(key).or_default() += 1;
+            }
+            RunEvent::AttemptStarted { attempt, .. } if *attempt > 1 => self.lock().retries += 1,
+            _ => {}
+        }
     }
 
     /// Counts verdicts.
@@ -189,6 +209,21 @@ impl Figures {
         for (playbook, histogram) in &self.run_seconds {
             let labels = [("playbook", playbook.as_str())];
             page.histogram("amflow_run_duration_seconds", &labels, &RUN_BUCKETS, histogram);
+        }
+        page.family(
+            "amflow_attempts_total",
+            "counter",
+            "Attempts of steps that ended, by playbook and outcome.",
+        );
+        for ((playbook, outcome), n) in &self.steps {
+            let labels = [("playbook", playbook.as_str()), ("outcome", *outcome)];
+            page.sample("amflow_attempts_total", &labels, whole(*n));
+        }
+        let help = "Attempts of steps that were not the first.";
+        page.single("amflow_retries_total", "counter", help, whole(self.retries));
+        page.family("amflow_decisions_total", "counter", "Decisions of people by link and API.");
+        for (decision, n) in &self.decisions {
+            page.sample("amflow_decisions_total", &[("decision", decision)], whole(*n));
         }
         page.family("amflow_polls_total", "counter", "Polls of Alertmanager.");
         for (result, n) in &self.polls {

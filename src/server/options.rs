@@ -11,6 +11,8 @@ pub struct ServerOptions {
     pub listen: Vec<SocketAddr>,
     /// The path before all others: empty, or beginning with a slash and not ending in one.
     pub prefix: String,
+    /// The address that people reach it by, with the prefix, without a slash at its end: for links.
+    pub external_url: Option<String>,
     /// Certificates, when it speaks TLS.
     pub tls: Option<TlsFiles>,
     /// Bytes of a body, at most.
@@ -46,6 +48,7 @@ impl Default for ServerOptions {
         ServerOptions {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 9096))],
             prefix: String::new(),
+            external_url: None,
             tls: None,
             max_body: 64 << 20,
             header_timeout: Duration::from_secs(10),
@@ -61,6 +64,15 @@ impl ServerOptions {
     /// Returns the first address that others than this machine can reach.
     pub fn reachable(&self) -> Option<SocketAddr> {
         self.listen.iter().copied().find(|address| !address.ip().to_canonical().is_loopback())
+    }
+
+    /// Returns the address that people reach it by, without a slash at its end.
+    pub fn public_url(&self) -> String {
+        self.external_url.clone().unwrap_or_else(|| {
+            let scheme = if self.tls.is_some() { "https" } else { "http" };
+            let address = self.listen.first().map(ToString::to_string).unwrap_or_default();
+            format!("{scheme}://{address}{}", self.prefix)
+        })
     }
 
     /// Returns whether every client needs a certificate.

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
@@ -28,14 +29,28 @@ const KEPT: usize = 20;
 const KEPT_BYTES: usize = 64 * 1024;
 
 /// A body that was refused.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(super) struct Rejected {
     /// When it came.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     at: Timestamp,
     /// Why it was refused.
     reason: String,
     /// Its beginning; what is no UTF-8 is replaced.
     body: String,
+}
+
+/// What became of a delivery: everything that it claims is durable.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(super) struct ReceiptAnswer {
+    /// Runs that it started.
+    started: usize,
+    /// Pairs of an alert and a playbook that come later.
+    later: usize,
+    /// Those that do not run.
+    skipped: usize,
+    /// Alerts that could not be read, and were passed over.
+    bad_alerts: usize,
 }
 
 /// The last bodies that were refused.
@@ -162,10 +177,7 @@ async fn deliver(app: &App, mut intake: Intake) -> Response {
             app.metrics.delivery("taken");
             app.metrics.admitted(&receipt);
             let (started, later, skipped) = (receipt.started, receipt.later, receipt.skipped);
-            answer(
-                StatusCode::OK,
-                &json!({"started": started, "later": later, "skipped": skipped, "bad_alerts": bad}),
-            )
+            answer(StatusCode::OK, &ReceiptAnswer { started, later, skipped, bad_alerts: bad })
         }
         Err(refusal) => {
             app.metrics.delivery(match &refusal {

@@ -15,16 +15,18 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
-use super::api;
 use super::auth::{Auth, Sender};
 use super::client::Client;
+use super::links::Links;
 use super::metrics::Metrics;
 use super::options::ServerOptions;
 use super::rate::Rates;
 use super::receiver::{Inspection, receive};
 use super::room::Room;
 use super::tls::Tls;
+use super::{api, page, people};
 use crate::engine::{Clock, RunFilter, Service};
+use crate::model::People;
 use crate::source::Origin;
 
 /// Somebody asks for the configuration to be read again, and waits for what becomes of it.
@@ -36,6 +38,10 @@ pub struct InForce {
     pub auth: Auth,
     /// What alerts of an origin are called in the store.
     pub scope_of: Box<dyn Fn(Origin) -> String + Send + Sync>,
+    /// Who decides.
+    pub people: People,
+    /// Makes and reads links to tasks; `None`: there are none.
+    pub links: Option<Links>,
     /// TLS, when it is spoken.
     pub tls: Option<Tls>,
 }
@@ -107,6 +113,12 @@ impl App {
             .route("/api/v1/runs/{run}", get(api::run))
             .route("/api/v1/runs/{run}/cancel", post(api::cancel))
             .route("/api/v1/rejected", get(api::rejected))
+            .route("/api/v1/tasks", get(people::tasks))
+            .route("/api/v1/tasks/{run}", get(people::task))
+            .route("/api/v1/tasks/{run}/decide", post(people::decide_task))
+            .route("/api/v1/tasks/{run}/link", post(people::link))
+            .route("/api/v1/pause", get(api::pauses).post(api::pause).delete(api::unpause))
+            .route("/api/v1/openapi.json", get(api::description))
             .layer(from_fn_with_state(self.clone(), guard));
         // Nothing is ever redirected: Alertmanager follows as a GET without the body, and takes that for success.
         let receiving = || post(receive).put(receive);
@@ -118,6 +130,8 @@ impl App {
             .route("/api/v2/alerts/", receiving())
             .route("/api/v1/alerts", receiving())
             .route("/api/v1/alerts/", receiving())
+            .route("/tasks/style.css", get(page::style))
+            .route("/tasks/{run}", get(page::show).post(page::say))
             .route("/-/healthy", get(healthy))
             .route("/-/ready", get(ready))
             .merge(guarded);

@@ -34,6 +34,8 @@ pub enum SchemaOf {
     Config,
     /// Everything that `-o json` and `-o ndjson` print
     Output,
+    /// The HTTP API of `amflow serve`, as OpenAPI
+    Api,
 }
 
 /// Prints the schema.
@@ -41,6 +43,7 @@ pub(super) fn run(args: &SchemaArgs, context: &Context) -> Result<Exit, CliError
     match args.what {
         SchemaOf::Playbook => context.ui.json(&schema_for_editors(crate::playbook::schema().clone())),
         SchemaOf::Output => context.ui.json(&crate::report::output_schema()),
+        SchemaOf::Api => context.ui.json(&crate::server::openapi()),
         SchemaOf::Config => context.ui.json(&schema_for_editors(crate::config::schema())),
     }
     Ok(Exit::Done)

@@ -18,13 +18,13 @@ use crate::cli::error::{CliError, Exit, OrExit as _};
 use crate::cli::log::{Level, Log, LogFormat, LogReporter};
 use crate::cli::{playbooks, reading, workbench};
 use crate::client::Cluster;
-use crate::config::{ServerSettings, Settings, prefix_of};
+use crate::config::{ServerSettings, Settings, prefix_of, url_of};
 use crate::engine::{Clock, Delivery, Engine, EngineOptions, Parts, Service, ServiceOptions, Stop, Stopper};
 use crate::model::payload::RawAlert;
 use crate::model::{Matcher, format_duration, parse_duration};
 use crate::perform::{Live, Notify, Secrets, is_alive, owner};
 use crate::playbook::Library;
-use crate::server::{App, Auth, InForce, Metrics, ReloadAsk, Server, Tls};
+use crate::server::{App, Auth, InForce, Links, Metrics, ReloadAsk, Server, Tls};
 use crate::source::from_poll;
 use crate::store::Access;
 use crate::text::plural;
@@ -50,6 +50,9 @@ Signals:
 /// How often files of playbooks are looked at for changes.
 const WATCH: Duration = Duration::from_secs(5);
 
+/// The file beside the store with the key that signs links to tasks.
+const LINK_KEY: &str = "links.key";
+
 /// The arguments of `amflow serve`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -69,6 +72,9 @@ pub struct ServeArgs {
     /// Path before all others, such as /amflow [default: the configuration's, /]
     #[arg(long = "web.route-prefix", id = "route_prefix", value_name = "PATH", value_hint = ValueHint::Other, help_heading = "Server")]
     pub route_prefix: Option<String>,
+    /// Address that people reach it by, for links to tasks [default: the configuration's]
+    #[arg(long = "web.external-url", id = "external_url", value_name = "URL", value_hint = ValueHint::Url, help_heading = "Server")]
+    pub external_url: Option<String>,
     /// How often Alertmanager is polled beside what it sends, or none [default: the configuration's, 1m]
     #[arg(long, value_name = "DURATION", help_heading = "Server")]
     pub poll_interval: Option<String>,
@@ -153,6 +159,13 @@ impl Loaded {
                 CliError::usage(format_args!("`{text}` is not a path")).hint("write it as /amflow")
             })?;
         }
+        if let Some(text) = &args.external_url {
+            let url = url_of(text).ok_or_else(|| {
+                CliError::usage(format_args!("`{text}` is not an address that a browser opens"))
+                    .hint("write it as https://ops.example.com/amflow")
+            })?;
+            server.options.external_url = Some(url);
+        }
         match args.poll_interval.as_deref() {
             None => {}
             Some("none") => server.poll_interval = None,
@@ -184,7 +197,13 @@ impl Loaded {
         let tls = self.server.options.tls.as_ref().map(|files| Tls::read(files, now)).transpose();
         let tls = tls.or_exit(Exit::Usage, || "the server cannot speak TLS".to_owned())?;
         let scopes = self.settings.scopes();
-        Ok(InForce { auth, tls, scope_of: Box::new(move |origin| scopes.of(origin)) })
+        let place = &self.settings.store.path;
+        let links =
+            Links::open(&if place.is_dir() { place.join(LINK_KEY) } else { place.with_extension("links") });
+        let links = links.or_exit(Exit::Unable, || "links to tasks cannot be made".to_owned())?;
+        let people = self.settings.people.clone();
+        let scope_of = Box::new(move |origin| scopes.of(origin));
+        Ok(InForce { auth, tls, scope_of, people, links: Some(links) })
     }
 }
 

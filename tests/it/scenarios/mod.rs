@@ -11,6 +11,7 @@ mod mutes;
 mod pipes;
 mod races;
 mod serve;
+mod serve_api;
 mod serve_limits;
 mod serve_tls;
 mod signals;
