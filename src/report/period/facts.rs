@@ -151,9 +151,9 @@ pub fn run_facts(
                 };
             }
             RunEvent::AttemptFinished { path, output, .. } => {
-                if output.get("resolved") == Some(&Value::Bool(true)) {
-                    verified = clear_by_path.get(path.as_str()).copied().or(Some(stamped.at));
-                }
+                let proves = output.get("resolved") == Some(&Value::Bool(true));
+                let clear = clear_by_path.get(path.as_str()).copied().or(Some(stamped.at));
+                verified = clear.filter(|_| proves).or(verified);
             }
             RunEvent::HoldMade { id, .. } => changed |= !is_mute(id) && !is_raised(id),
             RunEvent::SignalReceived(signal) => {

@@ -318,9 +318,9 @@ mod tests {
 
     #[test]
     fn times_are_added_up_per_alert() {
+        type Case = (&'static str, Vec<RunFacts>, f64, u64, Option<f64>, f64, u64, u64, u64);
         let cleared = |second| Ending::Cleared(at(second));
         // (what, runs, T, alerts, E, R, recovered, firing, unknown)
-        type Case = (&'static str, Vec<RunFacts>, f64, u64, Option<f64>, f64, u64, u64, u64);
         let cases: Vec<Case> = vec![
             ("nothing", vec![], 0.0, 0, None, 0.0, 0, 0, 0),
             (
