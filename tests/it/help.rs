@@ -106,6 +106,7 @@ fn options_stand_under_the_heading_that_they_belong_to() {
         ("filter", "Alerts"),
         ("listen", "Server"),
         ("route_prefix", "Server"),
+        ("external_url", "Server"),
         ("poll_interval", "Server"),
         ("drain_timeout", "Server"),
         ("log_format", "Server"),
