@@ -78,6 +78,101 @@ fn a_token_is_fetched_with_the_credentials_of_the_client() {
 }
 
 #[test]
+fn a_token_that_has_expired_is_fetched_again_by_the_next_poll() {
+    // A peer each, so that one token serves both: with a life of 9 s it is not used in its last moments.
+    let (tokens, server) = (RawServer::plain(TOKEN), RawServer::plain(EMPTY));
+    let oauth = format!(
+        "  http_config:\n    oauth2: {{client_id: me, client_secret: s3cret, token_url: 'http://127.0.0.1:{}/token'}}\n",
+        tokens.port()
+    );
+    let lab = lab(&format!("http://127.0.0.1:{}", server.port()), &oauth);
+    for polls in 1..=2 {
+        lab.run("run --poll").code(0);
+        assert!(tokens.heads().len() >= polls, "every process fetches its own: {:?}", tokens.heads());
+    }
+    assert!(server.heads().iter().all(|head| head.to_lowercase().contains("bearer fetched-token")));
+}
+
+#[test]
+fn the_name_of_the_configuration_counts_in_a_certificate() {
+    let authority = Authority::new();
+    let server = RawServer::tls(EMPTY, &authority.sign(&["am.internal"]), None);
+    let url = format!("https://localhost:{}", server.port());
+    let lab = lab(&url, "  http_config: {tls_config: {ca_file: ca.pem, server_name: am.internal}}\n");
+    lab.write("ca.pem", &authority.pem());
+    lab.run("run --poll").code(0).says("0 alerts read");
+    for (more, code) in [
+        ("{tls_config: {ca_file: ca.pem}}", 3),
+        ("{tls_config: {ca_file: ca.pem, server_name: other.internal}}", 3),
+        ("{tls_config: {insecure_skip_verify: true}}", 0),
+    ] {
+        lab.configure(&format!("alertmanager:\n  urls: ['{url}']\n  http_config: {more}\n"));
+        lab.run("run --poll").code(code);
+    }
+}
+
+#[test]
+fn polls_go_through_the_proxy_of_the_configuration_but_for_what_it_leaves_out() {
+    let (proxy, server) = (RawServer::plain(EMPTY), RawServer::plain(EMPTY));
+    let url = format!("http://127.0.0.1:{}", server.port());
+    let through = format!("proxy_url: 'http://u:p@127.0.0.1:{}'", proxy.port());
+    let lab = lab(&url, &format!("  http_config: {{{through}}}\n"));
+    lab.run("run --poll").code(0).says("0 alerts read");
+    let head = proxy.heads().join("");
+    assert!(head.starts_with(&format!("GET {url}/api/v2/alerts")), "{head}");
+    assert!(head.to_lowercase().contains("proxy-authorization: basic dtpw"), "{head}");
+    assert!(server.heads().is_empty());
+
+    let asked = proxy.heads().len();
+    lab.configure(&format!(
+        "alertmanager:\n  urls: ['{url}']\n  http_config: {{{through}, no_proxy: '127.0.0.0/8'}}\n"
+    ));
+    lab.run("run --poll").code(0).says("0 alerts read");
+    assert_eq!(proxy.heads().len(), asked);
+    assert!(!server.heads().is_empty());
+}
+
+#[test]
+fn redirects_are_followed_unless_the_configuration_says_no() {
+    let target = RawServer::plain(EMPTY);
+    let moved = format!(
+        "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:{}/api/v2/alerts\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        target.port()
+    );
+    let server = RawServer::plain(Box::leak(moved.into_boxed_str()));
+    let url = format!("http://127.0.0.1:{}", server.port());
+    let lab = lab(&url, "  http_config: {follow_redirects: true}\n");
+    lab.run("run --poll").code(0).says("0 alerts read");
+    let asked = target.heads().len();
+    assert!(asked > 0);
+    lab.configure(&format!("alertmanager:\n  urls: ['{url}']\n  http_config: {{follow_redirects: false}}\n"));
+    lab.run("run --poll").code(3).says("307");
+    assert_eq!(target.heads().len(), asked);
+}
+
+#[test]
+fn files_of_credentials_that_are_not_there_are_named_and_nothing_is_started() {
+    let server = RawServer::plain(EMPTY);
+    let url = format!("http://127.0.0.1:{}", server.port());
+    for more in [
+        "{basic_auth: {username: u, password_file: gone}}",
+        "{basic_auth: {username_file: gone, password: p}}",
+        "{authorization: {credentials_file: gone}}",
+        "{bearer_token_file: gone}",
+        "{oauth2: {client_id: a, client_secret_file: gone, token_url: 'http://127.0.0.1:9/token'}}",
+        "{http_headers: {X-Extra: {files: [gone]}}}",
+        "{tls_config: {ca_file: gone}}",
+    ] {
+        let lab = lab(&url, &format!("  http_config: {more}\n"));
+        lab.run("run --poll").code(3).says("gone").says("No such file");
+        assert!(
+            server.heads().is_empty() && !lab.path("store").exists() && !lab.path("ran").exists(),
+            "{more}"
+        );
+    }
+}
+
+#[test]
 fn a_server_that_wants_a_certificate_gets_that_of_the_configuration() {
     let authority = Authority::new();
     let server = RawServer::tls(EMPTY, &authority.sign(&["localhost"]), Some(&authority));
