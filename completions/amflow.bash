@@ -317,7 +317,7 @@ _amflow() {
             return 0
             ;;
         amflow__subcmd__alerts)
-            opts="-o -q -v -h --from --poll --filter --alertmanager.url --http.config.file --output --config --quiet --verbose --help"
+            opts="-a -s -i -o -q -v -h --active --silenced --inhibited --from --poll --filter --alertmanager.url --http.config.file --output --config --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -120,6 +120,9 @@ extended\t'With labels, annotations, times and the page of the rule'
 json\t'The alerts in the shape of Alertmanager\'s API'
 ndjson\t'The same, one a line'"
 complete -c amflow -n "__fish_amflow_using_subcommand alerts" -l config -d 'Configuration [default: $AMFLOW_CONFIG, ./amflow.yaml, ~/.config/amflow/config.yaml, /etc/amflow/config.yaml]' -r -F
+complete -c amflow -n "__fish_amflow_using_subcommand alerts" -s a -l active -d 'Only alerts of these states, as in amtool: those that are not muted'
+complete -c amflow -n "__fish_amflow_using_subcommand alerts" -s s -l silenced -d 'Those that are silenced'
+complete -c amflow -n "__fish_amflow_using_subcommand alerts" -s i -l inhibited -d 'Those that are inhibited'
 complete -c amflow -n "__fish_amflow_using_subcommand alerts" -l poll -d 'Ask Alertmanager for its alerts, whatever standard input is; a crontab needs this'
 complete -c amflow -n "__fish_amflow_using_subcommand alerts" -s q -l quiet -d 'Say only what went wrong'
 complete -c amflow -n "__fish_amflow_using_subcommand alerts" -s v -l verbose -d 'Say more; may be repeated'

@@ -12,7 +12,7 @@ use crate::client::HttpClient;
 use crate::config::{ConfigError, Overrides, Settings};
 use crate::engine::Delivery;
 use crate::model::payload::RawAlert;
-use crate::model::{Matcher, MatcherSyntax, parse_list};
+use crate::model::{Matcher, MatcherSyntax, parse_list, parse_one};
 use crate::playbook::{Library, parse_files};
 use crate::source::{
     Intake, Keep, Source, SourceError, choose, from_file, from_poll, from_stdin, from_url, look_at_stdin,
@@ -208,15 +208,19 @@ pub(super) fn library_matches(library: &Library, raw: &RawAlert<'_>) -> bool {
 pub(super) fn filters(texts: &[String]) -> Result<Vec<Matcher>, CliError> {
     let mut filters = Vec::new();
     for text in texts {
-        let parsed = parse_list(text, MatcherSyntax::default()).map_err(|error| {
+        let syntax = MatcherSyntax::default();
+        // As an argument of amtool: a comma belongs to a value that has no quotes.
+        let alone = parse_one(text, syntax).map(|(matcher, _)| vec![matcher]);
+        let read =
+            alone.or_else(|error| parse_list(text, syntax).map(|list| list.matchers).map_err(|_| error));
+        filters.extend(read.map_err(|error| {
             let wrong =
                 CliError::usage(format_args!("the matcher `{text}` cannot be read: {}", error.message));
             match error.hint {
                 Some(hint) => wrong.hint(hint),
                 None => wrong,
             }
-        })?;
-        filters.extend(parsed.matchers);
+        })?);
     }
     Ok(filters)
 }

@@ -7,6 +7,7 @@ use crate::cli::args::SourceArgs;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::{reading, workbench};
+use crate::model::{Alert, Labels as _};
 use crate::text::{escape_for_terminal, plural};
 
 const EXAMPLES: &str = "\
@@ -14,6 +15,7 @@ Examples:
   amflow alerts --poll                   what Alertmanager has, muted ones too
   amflow alerts --poll NodeDown severity=critical 'job=~\"node.*\"'
                                          those that all matchers match
+  amflow alerts --poll --active          without those that are silenced or inhibited
   amflow alerts --from webhook.json      any shape that `amflow run` takes
   amtool alert query -o json | amflow alerts -o json
                                          as Alertmanager's API has them";
@@ -25,6 +27,15 @@ pub struct AlertsArgs {
     /// Only alerts that this matches; the first may be an alert's name alone, as in amtool
     #[arg(value_name = "MATCHER")]
     pub matchers: Vec<String>,
+    /// Only alerts of these states, as in amtool: those that are not muted
+    #[arg(short, long, help_heading = "States")]
+    pub active: bool,
+    /// Those that are silenced
+    #[arg(short, long, help_heading = "States")]
+    pub silenced: bool,
+    /// Those that are inhibited
+    #[arg(short, long, help_heading = "States")]
+    pub inhibited: bool,
     /// Where alerts come from.
     #[command(flatten)]
     pub source: SourceArgs,
@@ -53,7 +64,8 @@ pub(super) fn run(args: &AlertsArgs, context: &Context) -> Result<Exit, CliError
         let is_matcher = text.contains('=') || text.contains("!~");
         source.filter.push(if n == 0 && !is_matcher { format!("alertname={text:?}") } else { text.clone() });
     }
-    let reading = reading::read_alone(context, &source)?;
+    let mut reading = reading::read_alone(context, &source)?;
+    reading.delivery.alerts.retain(|alert| is_of_state(args, alert));
     let alerts = &reading.delivery.alerts;
     match args.output {
         AlertFormat::Json => context.ui.json(alerts),
@@ -76,10 +88,10 @@ pub(super) fn run(args: &AlertsArgs, context: &Context) -> Result<Exit, CliError
             let columns = ["LABELS", "ANNOTATIONS", "STARTS AT", "ENDS AT", "GENERATOR URL", "STATE"];
             let mut table = workbench::table(context, &columns);
             for alert in alerts {
-                let notes: Vec<_> = alert.annotations.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
+                let notes = alert.annotations.iter().map(|(name, text)| (name.as_str(), text.as_str()));
                 table.add_row(vec![
-                    escape_for_terminal(&alert.labels.to_string()).into_owned(),
-                    escape_for_terminal(&notes.join(" ")).into_owned(),
+                    escape_for_terminal(&pairs(alert.labels.pairs())).into_owned(),
+                    escape_for_terminal(&pairs(notes)).into_owned(),
                     moment(alert.starts_at),
                     alert.ends_at.map(moment).unwrap_or_default(),
                     escape_for_terminal(&alert.generator_url).into_owned(),
@@ -96,6 +108,23 @@ pub(super) fn run(args: &AlertsArgs, context: &Context) -> Result<Exit, CliError
         reading.delivery.source
     ));
     Ok(reading.exit())
+}
+
+/// Tells whether an alert has a state that is asked for; without one all have.
+fn is_of_state(args: &AlertsArgs, alert: &Alert) -> bool {
+    if !(args.active || args.silenced || args.inhibited) {
+        return true;
+    }
+    // As Alertmanager's `active`, `silenced` and `inhibited`, of which amtool sets those that are not asked for
+    // to false.
+    (args.active || alert.is_muted())
+        && (args.silenced || alert.silenced_by.is_empty())
+        && (args.inhibited || alert.inhibited_by.is_empty())
+}
+
+/// Writes labels or annotations as amtool does, one after the other.
+fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    pairs.map(|(name, value)| format!("{name}={value:?}")).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes a time as amtool does.
