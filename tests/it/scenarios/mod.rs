@@ -1,12 +1,14 @@
 //! The main job through the real program against a real Alertmanager, one theme a file.
 
 mod access;
+mod amtool;
 mod approvals;
 mod bad_input;
 mod failures;
 mod kills;
 mod later;
 mod limits;
+mod many;
 mod mutes;
 mod pipes;
 mod races;
@@ -14,5 +16,6 @@ mod serve;
 mod serve_api;
 mod serve_limits;
 mod serve_tls;
+mod shapes;
 mod signals;
 mod waits;
