@@ -15,7 +15,7 @@ Examples:
   amflow alerts --poll                   what Alertmanager has, muted ones too
   amflow alerts --poll NodeDown severity=critical 'job=~\"node.*\"'
                                          those that all matchers match
-  amflow alerts --poll --active          without those that are silenced or inhibited
+  amflow alerts --poll --active          without muted ones
   amflow alerts --from webhook.json      any shape that `amflow run` takes
   amtool alert query -o json | amflow alerts -o json
                                          as Alertmanager's API has them";
