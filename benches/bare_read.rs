@@ -3,6 +3,7 @@
 //!
 //! It takes the fastest way that was found with `serde_json`: no line or element is looked for beforehand; one
 //! element is read from the buffer, and when it turns out to be incomplete, more bytes are read.
+#![expect(clippy::disallowed_methods, reason = "a program of its own, which prints")]
 
 use std::borrow::Cow;
 use std::fmt;

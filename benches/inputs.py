@@ -62,6 +62,35 @@ def write_alerts(path: Path, count: int, **labels: str) -> None:
         file.write("]\n")
 
 
+def webhook(group: int, alerts: list[dict]) -> dict:
+    """Makes a webhook of Alertmanager that brings these alerts."""
+    kept = ("labels", "annotations", "startsAt", "endsAt", "generatorURL", "fingerprint")
+    common = dict(set.intersection(*(set(one["labels"].items()) for one in alerts)))
+    name = alerts[0]["labels"]["alertname"]
+    return {
+        "receiver": "amflow",
+        "status": "firing",
+        "alerts": [{"status": "firing"} | {key: one[key] for key in kept} for one in alerts],
+        "groupLabels": {"alertname": name},
+        "commonLabels": dict(sorted(common.items())),
+        "commonAnnotations": {},
+        "externalURL": "http://alertmanager:9093",
+        "version": "4",
+        "groupKey": f"{{}}/{{group=\"{group}\"}}:{{alertname=\"{name}\"}}",
+        "truncatedAlerts": 0,
+    }
+
+
+def write_webhooks(path: Path, count: int, alerts: int, first: int = 0, **labels: str) -> None:
+    """Writes webhooks, one a line, of distinct alerts that fire. Label `body` is the line, `number` no other alert has."""
+    chance = random.Random(3 + first)
+    with path.open("w") as file:
+        for body in range(count):
+            numbers = range(first + body * alerts, first + (body + 1) * alerts)
+            made = [alert(number, chance, body=str(body), **labels) | {"endsAt": "0001-01-01T00:00:00Z"} for number in numbers]
+            file.write(to_json(webhook(first + body, made)) + "\n")
+
+
 class Rule:
     """A list of matchers, as a playbook and as a condition of jq."""
 
