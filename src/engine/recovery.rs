@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::ports::{Lease, RunHeader, StoreError, Take, Taken};
+use crate::playbook::unreadable;
 use crate::run::{Machine, Options, Run};
 
 /// A run that this process goes on with.
@@ -47,9 +48,14 @@ impl Engine {
     }
 
     fn resume(&self, taken: Taken, survivors: Vec<String>) -> Result<Resumed, String> {
-        let playbook = (self.compile)(&taken.text)?;
         let run = Run::replay(&taken.lease.run, &taken.journal)
             .ok_or("its journal does not begin with RunStarted")?;
+        let playbook = (self.compile)(&taken.text).or_else(|why| {
+            // A newer version may refuse what an older one took. The run must end all the same.
+            let text =
+                unreadable(&taken.header.playbook, &taken.text, &why, |path| run.nodes.contains_key(path));
+            (self.compile)(&text)
+        })?;
         let waits_for_key = run.waits_for_key.is_some();
         let mut machine = Machine::new(run, playbook, self.run_options(None));
         if taken.orphaned {

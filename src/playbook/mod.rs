@@ -21,6 +21,7 @@ mod parse_step;
 mod people;
 mod inline;
 mod library;
+mod unreadable;
 
 pub use facts::Facts;
 pub use library::Library;
@@ -34,6 +35,7 @@ pub use types::{
     Block, BlockVars, Body, Concurrency, GroupBy, Limits, Playbook, Recheck, Retry, Step, Sync, Trigger,
     TriggerStatus, WhenBusy,
 };
+pub use unreadable::unreadable;
 
 #[cfg(test)]
 mod tests;

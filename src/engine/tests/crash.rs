@@ -6,7 +6,7 @@ use super::world::{Process, World, library};
 use crate::engine::{Admitted, Ask, Clock as _, OfferAnswer, Owner, RunEndKind, RunHeader, Store as _, Take};
 use crate::playbook::Library;
 use crate::playtest::{Script, Scripted};
-use crate::run::{GlobalLimits, Run, RunEvent, Stamped, gates_asked};
+use crate::run::{GlobalLimits, HoldState, Run, RunEvent, RunStatus, Stamped, gates_asked, is_raised};
 use crate::step::{Effect, IfLost};
 
 const STORIES: [&str; 5] = [
@@ -23,6 +23,18 @@ fn process(world: &World, pid: u32) -> Process {
 
 /// Writes the beginning of a journal to an empty store as a process that is then killed.
 async fn killed_after(world: &World, library: &Library, header: &RunHeader, journal: &[Stamped]) {
+    let text = library.named("p").unwrap().text.clone();
+    killed_after_text(world, library, header, journal, text).await;
+}
+
+/// The same, with another text in place of the playbook's.
+async fn killed_after_text(
+    world: &World,
+    library: &Library,
+    header: &RunHeader,
+    journal: &[Stamped],
+    text: std::sync::Arc<str>,
+) {
     let playbook = library.named("p").unwrap();
     let RunEvent::RunStarted(started) = &journal[0].event else { panic!("{journal:?}") };
     let (run, limits) = (&header.run, GlobalLimits::default());
@@ -35,7 +47,7 @@ async fn killed_after(world: &World, library: &Library, header: &RunHeader, jour
         episodes: Vec::new(),
         gates: gates_asked("p", &started.target, run, None, &playbook.limits, &limits),
         key,
-        text: playbook.text.clone(),
+        text,
         events: vec![journal[0].event.clone()],
     };
     let owner = Owner { boot_id: "b".to_owned(), pid: 1, start_time: 1 };
@@ -95,5 +107,56 @@ fn does_nothing_twice(before: &[Stamped], next: &Process, what: &str) {
     for call in next.performer.calls().iter().filter(|call| matches!(call.effect, Effect::Command(_))) {
         let mark = format!("{}#{}", call.path, call.attempt);
         assert!(!begun.contains(&mark), "{mark} is done twice: {what}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_playbook_can_no_longer_be_read_ends_as_failed_and_lets_everything_go() {
+    for (story, cancelled) in STORIES.iter().flat_map(|story| [(*story, false), (*story, true)]) {
+        let library = library(&[("p", &format!("limits: {{cooldown: none}}\n{story}"))]);
+        let world = World::new();
+        let whole = process(&world, 1);
+        let (_, ends) = whole.go(&library, &world.delivery(&["x"])).await;
+        let header = ends[0].header.clone();
+        let journal = world.journal(&header.run).await;
+        for length in 1..journal.len() {
+            let world = World::new();
+            let text = library.named("p").unwrap().text.replace("exec:", "exek:");
+            killed_after_text(&world, &library, &header, &journal[..length], text.into()).await;
+            let next = process(&world, 2);
+            if cancelled {
+                next.engine.cancel(&header.run, "ann").await.unwrap();
+            }
+            let ends = next.resume().await;
+            let what = || format!("{story}killed after {length}: {:#?}", journal[..length].last());
+            assert_eq!(ends.len(), 1, "{}", what());
+            let RunEndKind::Finished(status) = &ends[0].kind else { panic!("{:?} {}", ends[0], what()) };
+            let settled = journal[..length].iter().any(|s| matches!(s.event, RunEvent::RunEnding { .. }));
+            match (settled, cancelled) {
+                (false, false) => {
+                    assert_eq!(*status, RunStatus::Failed, "{}", what());
+                    let reason = "playbook: its text can no longer be read: ";
+                    assert!(ends[0].reason.starts_with(reason), "{} {}", ends[0].reason, what());
+                }
+                (false, true) => assert!(status.is_final() && *status != RunStatus::Succeeded, "{}", what()),
+                (true, _) => {}
+            }
+            assert!(next.performer.calls().iter().all(|call| !matches!(call.effect, Effect::Command(_))));
+            let run = Run::replay(&header.run, &world.journal(&header.run).await).unwrap();
+            // What tells people of a failure outlives the run.
+            let is_settled = |hold: &HoldState| hold.over || (hold.keep && hold.made_at.is_some());
+            assert!(run.finished.is_some() && run.holds.values().all(is_settled), "{}", what());
+            let raised = run.holds.keys().any(|id| is_raised(id));
+            assert_eq!(
+                raised,
+                *status == RunStatus::Failed && story.contains("on_failure: alert"),
+                "{}",
+                what()
+            );
+            for (key, gate) in world.store.gates(String::new()).await.unwrap() {
+                assert!(gate.holders.is_empty(), "{key} is still held by {:?}: {}", gate.holders, what());
+            }
+            assert!(process(&world, 3).engine.take(Take::Due, 10).await.unwrap().is_empty());
+        }
     }
 }
