@@ -94,6 +94,13 @@ fn read(name: &str, bytes: Vec<u8>) -> (Vec<Document>, Diagnostics) {
     let parsed = parse(&file, &mut found);
     let torn: Vec<usize> =
         found.iter().filter(|problem| problem.severity == Severity::Error).map(|p| p.span.start).collect();
+    if parsed.is_empty() && torn.is_empty() {
+        // Perhaps all that a full disk has left of it.
+        let hint = "delete it, or give it an ending that is not `.yaml`";
+        let problem =
+            Diagnostic::warning("empty-file", &file, Span::at(0), "no playbook stands in this file");
+        found.push(problem.hint(hint));
+    }
     for document in parsed {
         let root = document.root;
         let is_whole = !torn.iter().any(|at| (root.span.start..=root.span.end).contains(at));

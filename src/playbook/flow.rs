@@ -284,7 +284,7 @@ impl<'f> Flow<'f> {
             let looked_at: HashSet<String> = looked_at(found).collect();
             for named in &found.names {
                 if local(found, &named.reference).is_none() {
-                    self.check_name(named, &looked_at, out);
+                    self.check_name(named, found.locals, &looked_at, out);
                 }
             }
             for must in &found.trusted {
@@ -332,26 +332,32 @@ impl<'f> Flow<'f> {
         }
     }
 
-    fn check_name(&mut self, named: &Named, looked_at: &HashSet<String>, out: &mut Diagnostics) {
+    fn check_name(
+        &mut self,
+        named: &Named,
+        locals: &[Field],
+        looked_at: &HashSet<String>,
+        out: &mut Diagnostics,
+    ) {
         let path = named.reference.path.as_slice();
         match path {
             [first, ..] if first == "steps" && !self.before_steps && !self.in_trigger => {
                 self.check_step(named, looked_at, out);
             }
             [first, name, ..] if first == "vars" => {
-                self.check_table(named, out);
+                self.check_table(named, locals, out);
                 self.check_var(named, name, out);
             }
             [first, name, ..] if first == "env" => {
-                self.check_table(named, out);
+                self.check_table(named, locals, out);
                 self.env.insert(name.clone());
             }
-            _ => self.check_table(named, out),
+            _ => self.check_table(named, locals, out),
         }
     }
 
     /// A name of the table.
-    fn check_table(&self, named: &Named, out: &mut Diagnostics) {
+    fn check_table(&self, named: &Named, locals: &[Field], out: &mut Diagnostics) {
         let mut problems = Vec::new();
         self.names.check(std::slice::from_ref(&named.reference), &mut problems);
         for problem in problems {
@@ -373,8 +379,11 @@ impl<'f> Flow<'f> {
                     Diagnostic::error("unknown-variable", self.file, named.span, problem.message)
                         .maybe_hint(problem.hint.or_else(|| Some(hint.to_owned())))
                 }
-                _ => Diagnostic::error("unknown-name", self.file, named.span, problem.message)
-                    .maybe_hint(problem.hint),
+                _ => {
+                    let of_answer = known_locals(first, locals).filter(|_| is_root);
+                    Diagnostic::error("unknown-name", self.file, named.span, problem.message)
+                        .maybe_hint(of_answer.or(problem.hint))
+                }
             };
             out.push(diagnostic);
         }
@@ -536,6 +545,16 @@ impl Declared {
 fn local(found: &Use, reference: &Reference) -> Option<&'static Field> {
     let first = reference.path.first()?;
     found.locals.iter().find(|field| field.name == first)
+}
+
+/// Says which names exist in one expression only, to who wrote another one there.
+fn known_locals(name: &str, locals: &[Field]) -> Option<String> {
+    let known: Vec<&str> = locals.iter().map(|field| field.name).collect();
+    match closest(name, known.iter().copied()) {
+        _ if known.is_empty() => None,
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None => Some(format!("the answer's fields are known here by their names: {}", word_list(&known))),
+    }
 }
 
 /// The steps whose status a use looks at, or of which it asks whether there is anything to read.

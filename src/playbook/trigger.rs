@@ -6,7 +6,7 @@ use super::read::Reader;
 use super::types::{GroupBy, Trigger, TriggerStatus};
 use crate::model::{MatchOp, Matcher, STATE_LABEL, TimeInterval, parse_list};
 use crate::template::Expression;
-use crate::text::{Node, Span, suggestion};
+use crate::text::{Node, Span, suggestion, traps};
 
 /// Reads the trigger of a playbook; `when` was read before, because its names are checked with the others.
 pub(super) fn trigger(reader: &mut Reader<'_>, playbook: &Node, when: Option<Expression>) -> Trigger {
@@ -55,8 +55,12 @@ fn matchers(reader: &mut Reader<'_>, playbook: &Node) -> Vec<Matcher> {
     let Some(node) = playbook.get("matchers") else { return Vec::new() };
     let mut placed: Vec<Placed> = Vec::new();
     let mut complete = true;
+    let split = traps::split_at_comma(reader.file, node).map(|trap| trap.span);
     for item in node.items() {
-        match read_entry(reader, item) {
+        // What YAML made of a text that it split or cut has been said; what is left of it says nothing more.
+        let trapped = split.is_some_and(|split| split.contains(item.span))
+            || traps::cut_by_comment(reader.file, item).is_some();
+        match (!trapped).then(|| read_entry(reader, item)).flatten() {
             Some(read) => placed.extend(read),
             None => complete = false,
         }

@@ -144,10 +144,7 @@ impl<'a> Compiler<'a> {
     /// Reads a shell script.
     pub fn shell(&mut self, field: &str, node: &Node, dialect: Dialect) -> Option<ShellTemplate> {
         let compile = |source: &str| ShellTemplate::compile(source, dialect);
-        let template = self.template(Language::Shell, field, node, compile, ShellTemplate::references)?;
-        let hint = "leave `| raw` out: a value is quoted for the place where it stands";
-        self.must_trust(node, template.raw_references(), "shell-raw", "text of the script", hint);
-        Some(template)
+        self.template(Language::Shell, field, node, compile, ShellTemplate::references)
     }
 
     /// Reads an expression; `locals` are names that exist in it beside those of the scope.
@@ -297,8 +294,20 @@ impl<'a> Compiler<'a> {
     }
 
     fn push(&mut self, language: Language, field: &str, node: &Node, names: Vec<Named>) {
-        let field = field.to_owned();
-        self.uses.push(Use { language, field, span: node.span, names, trusted: Vec::new(), locals: &[] });
+        let (code, becomes) = match language {
+            Language::Shell => ("shell-raw", "text of the script"),
+            _ => ("raw-from-outside", "text that is taken as it is, by `| raw`"),
+        };
+        // In a query only what stands outside of quotes can be more than a value: that is looked at there.
+        let is_raw = |named: &&Named| named.reference.raw && language != Language::Query;
+        let trusted = names.iter().filter(is_raw).map(|named| MustTrust {
+            named: named.clone(),
+            code,
+            becomes: becomes.to_owned(),
+            hint: "leave `| raw` out: a value is quoted for the place where it stands".to_owned(),
+        });
+        let (field, trusted) = (field.to_owned(), trusted.collect());
+        self.uses.push(Use { language, field, span: node.span, names, trusted, locals: &[] });
     }
 
     fn named(&self, node: &Node, reference: &Reference) -> Named {

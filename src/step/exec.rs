@@ -14,7 +14,7 @@ use super::outcome::{FailureReason, IfLost, Memo, Move};
 use super::output::COMMAND_FIELDS;
 use super::spec::{SizeText, Template, short_or};
 use crate::template::{ArgvReading, TextTemplate};
-use crate::text::Node;
+use crate::text::{Node, NodeKind};
 
 pub(super) const KIND: StepKind = StepKind {
     name: "exec",
@@ -67,7 +67,7 @@ struct Exec {
 
 fn compile(node: &Node, compiler: &mut Compiler<'_>) -> Option<Box<dyn Action>> {
     let list = node.get("argv").unwrap_or(node);
-    if list.items().is_empty() && !list.is_broken() {
+    if matches!(list.kind, NodeKind::Sequence(_)) && list.items().is_empty() && !list.is_broken() {
         let hint = "write a list: `[systemctl, restart, nginx]`";
         compiler.error("exec-empty", list.span, "a program is missing here", Some(hint));
     }

@@ -279,7 +279,12 @@ impl<'s> Walk<'s> {
         } else {
             self.expression(expression, false)
         };
-        self.found.holes.push(Hole { range, ending: Ending::of(expression), references });
+        let ending = Ending::of(expression);
+        let is_of_hole = |known: &Reference| references.iter().any(|of| of.range == known.range);
+        for known in self.found.references.iter_mut().filter(|known| ending.raw && is_of_hole(known)) {
+            known.raw = true;
+        }
+        self.found.holes.push(Hole { range, ending, references });
         Piece::Hole(self.found.holes.len() - 1)
     }
 
@@ -474,7 +479,8 @@ impl<'s> Walk<'s> {
         }
         parts.push(root.to_owned());
         parts.reverse();
-        let reference = Reference { path: parts, range: self.tight(range(whole.span()), root), has_default };
+        let range = self.tight(range(whole.span()), root);
+        let reference = Reference { path: parts, range, has_default, raw: false };
         self.found.references.push(reference.clone());
         computed.insert(0, reference);
         computed

@@ -11,6 +11,8 @@ pub struct Reference {
     pub range: Range<usize>,
     /// Whether the template says what holds when it is absent: `| default(...)`, `is defined`.
     pub has_default: bool,
+    /// Whether its value is taken as it is, by `| raw`: it must be trusted ([`super::Names::taint_of`]).
+    pub raw: bool,
 }
 
 impl Reference {

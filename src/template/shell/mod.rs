@@ -56,7 +56,6 @@ pub enum Dialect {
 pub struct ShellTemplate {
     outline: Outline,
     dialect: Dialect,
-    raw_references: Vec<Reference>,
     read_as_code: BTreeMap<String, String>,
 }
 
@@ -109,13 +108,7 @@ impl ShellTemplate {
             problems.sort_by_key(|problem| problem.range.start);
             return Err(problems);
         }
-        let raw_references = parsed
-            .holes
-            .iter()
-            .filter(|hole| hole.ending.raw)
-            .flat_map(|hole| hole.references.iter().cloned())
-            .collect();
-        Ok(Self { outline, dialect, raw_references, read_as_code })
+        Ok(Self { outline, dialect, read_as_code })
     }
 
     /// Returns the names that it reads.
@@ -126,11 +119,6 @@ impl ShellTemplate {
     /// Returns the text that it was read from.
     pub fn source(&self) -> &str {
         self.outline.source()
-    }
-
-    /// Returns the names whose values become script by `| raw`: they must be trusted ([`super::Names::taint_of`]).
-    pub fn raw_references(&self) -> &[Reference] {
-        &self.raw_references
     }
 
     /// Returns the shell variables whose text the script evaluates, runs or has read as code, and what it becomes.
