@@ -326,16 +326,12 @@ impl Engine {
         let key = self.key(playbook, &run, &started, delivery.at)?;
         let first = alerts.first();
         let labels = first.map(|a| a.labels.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect());
-        let target = match first {
-            Some(alert) if group.labels.is_empty() => alert.labels.to_string(),
-            _ => group.target.clone(),
-        };
         let header = RunHeader {
             run: run.clone(),
             playbook: started.playbook.clone(),
             digest: started.digest.clone(),
             trigger,
-            target,
+            target: group.in_words(alerts),
             labels: labels.unwrap_or_default(),
             scope: delivery.scope.clone(),
         };

@@ -225,14 +225,6 @@ fn seconds(from: Timestamp, to: Timestamp) -> f64 {
     to.duration_since(from).as_secs_f64().max(0.0)
 }
 
-/// Returns the words for an offer's target.
-fn target(offer: &Offer) -> String {
-    match offer.alerts.first() {
-        Some(alert) if offer.group.labels.is_empty() => alert.labels.to_string(),
-        _ => format!("{{{}}}", offer.group.target),
-    }
-}
-
 impl LaterRecord {
     /// Makes the record of an offer that comes later.
     pub fn of(offer: &Offer) -> Option<LaterRecord> {
@@ -240,7 +232,7 @@ impl LaterRecord {
         Some(LaterRecord {
             kind: "later",
             playbook: offer.playbook.name.to_string(),
-            target: target(offer),
+            target: offer.group.in_words(&offer.alerts),
             reason: closed.reason.as_str().to_owned(),
             detail: closed.detail.clone(),
             until: closed.until.map(|t| t.to_string()),
@@ -255,7 +247,7 @@ impl SkipRecord {
         Some(SkipRecord {
             kind: "skip",
             playbook: offer.playbook.name.to_string(),
-            target: target(offer),
+            target: offer.group.in_words(&offer.alerts),
             reason: skip.word().to_owned(),
             detail: skip.to_string(),
         })

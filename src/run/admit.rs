@@ -219,6 +219,20 @@ pub struct Group {
     pub labels: BTreeMap<String, String>,
 }
 
+impl Group {
+    /// Says which it is, for people: the labels of the group, or of its only alert.
+    pub fn in_words(&self, alerts: &[Alert]) -> String {
+        match alerts.first() {
+            Some(alert) if self.labels.is_empty() => alert.labels.to_string(),
+            _ => {
+                let labels: Vec<_> =
+                    self.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+                format!("{{{}}}", labels.join(", "))
+            }
+        }
+    }
+}
+
 /// Returns the group that an alert belongs to.
 pub fn group(playbook: &Playbook, alert: &Alert) -> Group {
     let labels: BTreeMap<String, String> = match &playbook.trigger.group_by {
