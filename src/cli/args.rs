@@ -113,12 +113,17 @@ pub struct StoreArgs {
     pub store: Option<PathBuf>,
 }
 
+/// Reads a number from 1.
+pub(super) fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a whole number from 1 is needed".to_owned())
+}
+
 /// How runs are worked on.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Running")]
 pub struct RunningArgs {
     /// Runs worked on at the same time [default: the configuration's, 4]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub parallel: Option<NonZeroUsize>,
     /// Leave runs that wait for a time or a person to the next start, and end with code 4
     #[arg(long)]

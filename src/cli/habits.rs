@@ -83,8 +83,7 @@ pub(super) fn explain(arguments: &[OsString]) -> Option<CliError> {
         return None;
     }
     let error = CliError::usage(format!("`amflow {command}` takes no file as an argument: `{path}`"));
-    let is_json = Path::new(path).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
-    Some(if is_json {
+    Some(if path.contains("://") || matches!(ending_of(path), "json" | "ndjson" | "jsonl") {
         error.hint(format!("for alerts: `amflow {command} --from {path}`"))
     } else {
         error.hint(format!("for a playbook: `amflow {command} -p {path}`"))
@@ -103,8 +102,11 @@ fn is_dry(word: &str) -> bool {
 }
 
 fn looks_like_a_file(word: &str) -> bool {
-    let ending = Path::new(word).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    word.contains('/') || matches!(ending, "yaml" | "yml" | "json" | "ndjson" | "jsonl")
+    word.contains('/') || matches!(ending_of(word), "yaml" | "yml" | "json" | "ndjson" | "jsonl")
+}
+
+fn ending_of(path: &str) -> &str {
+    Path::new(path).extension().and_then(|ending| ending.to_str()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -117,6 +119,8 @@ mod tests {
             ("check playbooks", Some("use `amflow validate`")),
             ("run disk.yaml", Some("for a playbook: `amflow run -p disk.yaml`")),
             ("run alerts.json", Some("for alerts: `amflow run --from alerts.json`")),
+            ("plan alerts.ndjson", Some("for alerts: `amflow plan --from alerts.ndjson`")),
+            ("run http://am:9093/x", Some("for alerts: `amflow run --from http://am:9093/x`")),
             ("run -f disk.yaml", Some("for playbooks: `amflow run -p disk.yaml`")),
             ("-q run -f", Some("for playbooks: `amflow run -p PATH`")),
             ("validate -f disk.yaml", Some("for playbooks: `amflow validate disk.yaml`")),

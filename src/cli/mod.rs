@@ -14,6 +14,7 @@ mod past;
 mod playbooks;
 mod reading;
 mod show;
+mod table;
 mod textfile;
 mod ui;
 mod workbench;

@@ -25,8 +25,8 @@ pub(super) enum News {
     Asks(RunHeader, String),
     /// A step that may have asked people does so no more.
     Settled(RunHeader, String),
-    /// A run was left.
-    Ended(Box<RunRecord>, bool),
+    /// A run was left: well, badly, or neither.
+    Ended(Box<RunRecord>, Tone),
     /// Something else.
     Notice(String),
 }
@@ -72,8 +72,12 @@ impl Reporter for ChannelReporter {
     }
 
     fn ended(&self, end: &RunEnd) {
-        let good = matches!(end.kind, RunEndKind::Finished(RunStatus::Succeeded) | RunEndKind::Parked(_));
-        self.tell(News::Ended(Box::new(run_record(end)), good));
+        let tone = match end.kind {
+            RunEndKind::Finished(RunStatus::Succeeded) | RunEndKind::Parked(_) => Tone::Good,
+            RunEndKind::Finished(RunStatus::Failed) | RunEndKind::StoreFailed(_) => Tone::Bad,
+            RunEndKind::Finished(_) | RunEndKind::TakenAway | RunEndKind::Abandoned => Tone::Doubtful,
+        };
+        self.tell(News::Ended(Box::new(run_record(end)), tone));
     }
 
     fn notice(&self, text: &str) {
@@ -107,7 +111,7 @@ impl<'u> Show<'u> {
             News::Line(run, at, line) => self.line(&run, at, &line),
             News::Said(run, at, line) => self.say(&run, at, &line),
             News::Asks(..) | News::Settled(..) => {}
-            News::Ended(record, good) => self.ended(&record, good),
+            News::Ended(record, tone) => self.ended(&record, tone),
             News::Notice(text) => {
                 // The same trouble every few seconds is one trouble.
                 if !self.notices.contains(&text) {
@@ -164,25 +168,30 @@ impl<'u> Show<'u> {
         self.print(|ui| ui.say(format_args!("{at} {} {id} {line}", run.playbook)));
     }
 
-    fn ended(&mut self, record: &RunRecord, good: bool) {
+    fn ended(&mut self, record: &RunRecord, tone: Tone) {
         if let Some(bar) = self.of_run.remove(&record.run) {
             bar.finish_and_clear();
         }
         if self.format == Format::Ndjson {
             self.print(|ui| ui.json_line(record));
         }
-        if self.bars.is_some() {
-            let (mark, tone) = if good { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
-            let reason =
-                if record.reason.is_empty() { String::new() } else { format!(": {}", record.reason) };
+        let reason = if record.reason.is_empty() { String::new() } else { format!(": {}", record.reason) };
+        let (target, reason) = (escape_for_terminal(&record.target), escape_for_terminal(&reason));
+        if self.ui.is_quiet() {
+            // What went wrong is said all the same: it is what cron sends by mail.
+            if tone == Tone::Bad {
+                let (playbook, id, status) = (&record.playbook, short_id(&record.run), &record.status);
+                let line = format!("{playbook} {id} {status} for {target}{reason}\n");
+                self.print(|ui| ui.say_even_if_quiet(&line));
+            }
+        } else if self.bars.is_some() {
+            let mark = if tone == Tone::Good { "✓" } else { "✗" };
             let line = format!(
-                "{} {} {} ({:.1}s)  {}{}",
+                "{} {} {} ({:.1}s)  {target}{reason}",
                 self.ui.err_paint(tone, mark),
                 self.ui.err_paint(Tone::Strong, &record.playbook),
                 record.status,
                 record.seconds,
-                escape_for_terminal(&record.target),
-                escape_for_terminal(&reason),
             );
             self.print(|ui| ui.say(&line));
         }

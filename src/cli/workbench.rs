@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use comfy_table::{ContentArrangement, Table, presets};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -17,25 +16,20 @@ use crate::client::HttpOptions;
 use crate::config::Settings;
 use crate::engine::{
     Clock, Compile, Delivery, Engine, EngineOptions, Parts, RunFilter, RunSummary, Stop, Stopper, Store,
-    StoreError,
+    StoreError, gate_keys,
 };
 use crate::perform::{Connection, Live, LiveOptions, SystemClock, ignores_hangup, is_alive, owner};
 use crate::playbook::compile_text;
-use crate::run::RunStatus;
+use crate::run::{RunStatus, pauses_in_words};
 use crate::store::{Access, Opening, open};
+use crate::text::escape_for_terminal;
 
 /// Returns the clock.
 pub(super) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-/// Returns who sits at the keyboard: for pauses, cancels, silences.
-pub(super) fn who(context: &Context) -> String {
-    let user = context.environment.text("SUDO_USER").or_else(|| context.environment.text("USER"));
-    user.or_else(|| context.environment.text("LOGNAME")).unwrap_or("amflow").to_owned()
-}
-
-/// Returns who started this program, as the system knows it: for decisions.
+/// Returns who started this program, as the system knows it: for runs, pauses, cancels and decisions.
 pub(super) fn os_user(context: &Context) -> String {
     crate::perform::os_user(context.environment.text("SUDO_USER"))
 }
@@ -65,15 +59,13 @@ pub(super) fn open_of(
     Ok(opened.store)
 }
 
-/// Makes a table that fits the terminal.
-pub(super) fn table(context: &Context, heads: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(heads.to_vec());
-    if context.ui.is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(u16::try_from(context.ui.width()).unwrap_or(u16::MAX));
+/// Says which pauses are in force: while one is, nothing of it starts, and people wonder.
+pub(super) fn say_pauses(context: &Context, store: &dyn Store) -> Result<(), CliError> {
+    let gates = context.block_on(store.gates(gate_keys::pause("")))?.or_end(Exit::Unable)?;
+    for pause in pauses_in_words(&gates, clock().now()) {
+        context.ui.say(escape_for_terminal(&pause));
     }
-    table
+    Ok(())
 }
 
 /// An engine, and what belongs to it.

@@ -385,7 +385,7 @@ impl Work<'_> {
         self.commit(next.record, next.gates).await?;
         let reason = match &waits {
             Waits::Key(key) => format!("waits for the concurrency key `{key}`"),
-            Waits::Time => "waits".to_owned(),
+            Waits::Time => self.machine.run.waits_where(),
             Waits::Person => self.machine.run.waits_for_whom(),
             Waits::Pause if !self.paused => "left by a process that was stopped".to_owned(),
             Waits::Pause => "paused".to_owned(),

@@ -68,22 +68,27 @@ impl Engine {
                     .collect();
                 self.take_back(over).await
             }
-            RunEvent::RunFinished { status: RunStatus::Failed, .. }
-                if self.options.offered.alertmanager && tells_of_failures =>
-            {
-                self.raise_breaker(header).await
+            RunEvent::RunFinished { status: RunStatus::Failed, .. } => {
+                self.tell_of_breaker(header, self.options.offered.alertmanager && tells_of_failures).await
             }
             _ => Ok(()),
         }
     }
 
-    /// Posts that the playbook's breaker is open, when this run opened it.
-    async fn raise_breaker(&self, header: &RunHeader) -> Result<(), StoreError> {
+    /// Says that the playbook's breaker is open after a run failed, and posts it where that is wanted.
+    async fn tell_of_breaker(&self, header: &RunHeader, post: bool) -> Result<(), StoreError> {
         let key = gate_keys::breaker(&header.playbook);
         let gates = self.store.gates(key.clone()).await?;
         let Some((_, state)) = gates.into_iter().find(|(name, state)| *name == key && is_open(state)) else {
             return Ok(());
         };
+        self.reporter.notice(&format!(
+            "the breaker of {0} is open: it starts nothing more until `amflow breakers reset {0}`",
+            header.playbook
+        ));
+        if !post {
+            return Ok(());
+        }
         let raised = breaker_open(header, key, &state);
         self.store.put_raised(vec![raised.clone()], Vec::new()).await?;
         self.hold(&raised.id, raised.alert, HoldAction::Make).await;

@@ -56,8 +56,19 @@ pub fn event_line(header: &RunHeader, stamped: &Stamped) -> Option<String> {
             format!("mutes its alert by {}", mute_line(hold))
         }
         RunEvent::HoldMade { id, .. } if is_raised(id) => "raised AmflowRunFailed in Alertmanager".to_owned(),
+        RunEvent::HoldMade { id, server_id: Some(server) } if is_mute(id) => {
+            format!("muted by the silence {server}")
+        }
         RunEvent::HoldMade { id, server_id: Some(server) } => format!("{id}: made {server}"),
+        RunEvent::HoldFailed { id, reason } if is_mute(id) => format!("could not mute its alert: {reason}"),
+        RunEvent::HoldFailed { id, reason } if is_raised(id) => {
+            format!("could not raise AmflowRunFailed: {reason}")
+        }
         RunEvent::HoldFailed { id, reason } => format!("{id}: could not be made: {reason}"),
+        RunEvent::HoldReleased { id, failed: Some(why) } if is_mute(id) => {
+            format!("its alert's mute could not be ended ({why}); it ends with its lease")
+        }
+        RunEvent::HoldReleased { id, failed: None } if is_mute(id) => "mutes its alert no longer".to_owned(),
         RunEvent::HoldReleased { id, failed: Some(why) } => {
             format!("{id}: could not be released ({why}); it ends with its lease")
         }
@@ -80,6 +91,8 @@ pub fn event_line(header: &RunHeader, stamped: &Stamped) -> Option<String> {
         RunEvent::RunFinished { status, reason } => match status {
             RunStatus::Succeeded => "succeeded".to_owned(),
             other if reason.is_empty() => other.as_str().to_owned(),
+            // "cancelled by SIGINT" says it all.
+            other if reason.starts_with(other.as_str()) => reason.clone(),
             other => format!("{}: {reason}", other.as_str()),
         },
         _ => return None,

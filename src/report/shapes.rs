@@ -67,7 +67,7 @@ impl BreakerState {
 }
 
 impl BreakerRecord {
-    /// Makes the record of a breaker's row; `None` where nothing has failed lately.
+    /// Makes the record of a breaker's row; `None` where it counts no failures.
     pub fn of(playbook: &str, gate: &GateState) -> Option<BreakerRecord> {
         let state = match (gate.opened_at, gate.trickle) {
             (Some(_), _) => BreakerState::Open,

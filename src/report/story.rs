@@ -1,12 +1,14 @@
 //! [`Story`]: one run's whole story from its journal, for people.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::lines::event_line;
 use crate::engine::{RunHeader, RunSummary};
+use crate::model::format_duration;
 use crate::run::{RunEvent, Stamped, Started};
 use crate::step::Outcome;
 use crate::text::{escape_for_terminal, plural};
@@ -110,8 +112,11 @@ fn admission(summary: &RunSummary, started: &Started) -> Vec<String> {
         let starts =
             alert.get("startsAt").and_then(Value::as_str).and_then(|at| at.parse::<Timestamp>().ok());
         if let Some(starts) = starts {
-            let age = seconds(starts, summary.started_at);
-            lines.push(format!("          since {starts}, {age:.0}s before the run was admitted"));
+            let age = Duration::from_secs(
+                summary.started_at.duration_since(starts).as_secs().max(0).unsigned_abs(),
+            );
+            let age = format_duration(age);
+            lines.push(format!("          since {starts}, {age} before the run was admitted"));
         }
     }
     if let Some(more) = started.alerts.len().checked_sub(MOST_ALERTS).filter(|more| *more > 0) {

@@ -362,25 +362,31 @@ fn check_pause(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), C
             _ => Ok(()),
         };
     };
-    let what =
-        if ask.key == gate_keys::PAUSE_ALL { "everything is paused" } else { "this playbook is paused" };
-    let mut detail = what.to_owned();
+    closed(LaterReason::Paused, paused.until, in_force(&ask.key, paused, now))
+}
+
+/// Returns the pauses that are in force, in words; `gates` are those whose key is a pause's.
+pub fn pauses_in_words(gates: &[(String, GateState)], now: Timestamp) -> Vec<String> {
+    gates.iter().filter_map(|(key, gate)| Some(in_force(key, gate.pause_in_force(now)?, now))).collect()
+}
+
+/// Says what is paused, by whom, why, and until when.
+fn in_force(key: &str, paused: &Paused, now: Timestamp) -> String {
+    let playbook = key.strip_prefix(gate_keys::pause("").as_str()).filter(|_| key != gate_keys::PAUSE_ALL);
+    let mut said = playbook.map_or_else(|| "everything".to_owned(), |name| format!("playbook {name}"));
+    said.push_str(" is paused");
     if !paused.by.is_empty() {
-        detail = format!("{detail} by {}", paused.by);
+        said.push_str(&format!(" by {}", paused.by));
     }
     if !paused.reason.is_empty() {
-        detail = format!("{detail}: {}", paused.reason);
+        said.push_str(&format!(": {}", paused.reason));
     }
-    detail = match paused.until {
-        Some(until) => format!("{detail} ({} to go)", in_words(now, until)),
-        None => match ask.key.strip_prefix(gate_keys::pause("").as_str()) {
-            Some(playbook) if playbook != "*" => {
-                format!("{detail} (until `amflow unpause --playbook {playbook}`)")
-            }
-            _ => format!("{detail} (until `amflow unpause`)"),
-        },
+    let end = match (paused.until, playbook) {
+        (Some(until), _) => format!("{} to go", in_words(now, until)),
+        (None, Some(playbook)) => format!("until `amflow unpause --playbook {playbook}`"),
+        (None, None) => "until `amflow unpause`".to_owned(),
     };
-    closed(LaterReason::Paused, paused.until, detail)
+    format!("{said} ({end})")
 }
 
 fn ago(then: Option<Timestamp>, now: Timestamp) -> String {

@@ -30,7 +30,8 @@ pub use admit::{Group, Seen, Skip, Verdict, group, judge};
 pub use event::{RunEvent, RunStatus, Signal, SignalKind, Stamped, Started};
 pub use explain::{Unmatched, unmatched};
 pub use gate::{
-    Change, Closed, GateAsk, GateChange, GateRule, GateState, LaterReason, Paused, decide, settle,
+    Change, Closed, GateAsk, GateChange, GateRule, GateState, LaterReason, Paused, decide, pauses_in_words,
+    settle,
 };
 pub use limits::{GlobalLimits, asked as gates_asked, gate_keys, settled as gates_settled};
 pub use machine::{Machine, Next, Options, PendingCall, Waits};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::event::{RunEvent, Signal, Stamped};
-use super::state::Run;
+use super::state::{Node, Run};
 use crate::step::{Decision, Outcome, Task};
 
 /// A task of a run: what is asked, what was said, and how it ended.
@@ -76,6 +76,17 @@ pub fn tasks_of(journal: &[Stamped], waiting: &[Signal]) -> Vec<TaskState> {
 }
 
 impl Run {
+    /// Says at which steps the run waits for a time, for listings.
+    pub fn waits_where(&self) -> String {
+        let waits = |node: &Node| match &node.attempt {
+            Some(attempt) => attempt.parked.is_some_and(|parked| !parked.for_person),
+            None => node.outcome.is_none() && node.retry_due.is_some(),
+        };
+        let paths: Vec<_> =
+            self.nodes.iter().filter(|(_, node)| waits(node)).map(|(path, _)| path.as_str()).collect();
+        if paths.is_empty() { "waits".to_owned() } else { format!("waits at {}", paths.join(", ")) }
+    }
+
     /// Says for whom the run waits, for listings.
     pub fn waits_for_whom(&self) -> String {
         let tasks = self.nodes.iter().filter_map(|(path, node)| {

@@ -27,7 +27,7 @@ fn the_demo_tells_its_story_and_leaves_nothing_behind() {
     let home = tempfile::tempdir().unwrap();
     let output = amflow(home.path()).env("TMPDIR", home.path()).arg("demo").assert().success();
     output
-        .stdout(contains("verify: succeeded").and(contains("sync/mute/0: released")))
+        .stdout(contains("verify: succeeded").and(contains("mutes its alert no longer")))
         .stderr(contains("1 run, 1 succeeded").and(contains("nothing to run")));
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::lab::{Lab, Outcome, finish};
+use crate::support::lab::{Lab, Outcome};
 use crate::support::program::{amflow, fresh, root};
 use crate::support::schema::{Schema, strict};
 
@@ -171,8 +171,7 @@ fn everything_printed_for_programs_is_as_the_schema_says() {
         checked.output("runs-cancel", format, &lab.run(&format!("runs cancel {id} -o {format}")));
     }
 
-    let me = finish(lab.command("id").arg("-un")).stdout;
-    lab.playbook("asks", &ASKS.replace("users: [root]", &format!("users: ['{}']", me.trim())));
+    lab.playbook("asks", &ASKS.replace("users: [root]", &format!("users: ['{}']", lab.user())));
     for (n, format) in [(1, "json"), (2, "ndjson")] {
         for (n, word) in [(n, "approve"), (n + 2, "reject")] {
             lab.pipe("run --no-wait", piped(&[alert("P", n)])).code(4);

@@ -13,6 +13,7 @@ fn snapshot(name: &str, text: &str) {
     settings.add_filter(r"\d\d:\d\d:\d\dZ", "[clock]");
     settings.add_filter(r"ended \d+s ago", "ended [n]s ago");
     settings.add_filter(r"\d+m to go", "[n] to go");
+    settings.add_filter(r"paused by [^:]+:", "paused by [user]:");
     settings.add_filter(r"firing for \d+m?s?(\d+s)?,", "firing for [n],");
     settings.bind(|| insta::assert_snapshot!(name, text));
 }

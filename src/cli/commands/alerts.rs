@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::cli::args::SourceArgs;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit};
-use crate::cli::{reading, workbench};
+use crate::cli::{reading, table};
 use crate::model::{Alert, Labels as _};
 use crate::text::{escape_for_terminal, plural};
 
@@ -72,7 +72,7 @@ pub(super) fn run(args: &AlertsArgs, context: &Context) -> Result<Exit, CliError
         AlertFormat::Ndjson => alerts.iter().for_each(|alert| context.ui.json_line(alert)),
         AlertFormat::Simple | AlertFormat::Extended if alerts.is_empty() => {}
         AlertFormat::Simple => {
-            let mut table = workbench::table(context, &["ALERTNAME", "STARTS AT", "SUMMARY", "STATE"]);
+            let mut table = table::table(context, &["ALERTNAME", "STARTS AT", "SUMMARY", "STATE"]);
             for alert in alerts {
                 let summary = alert.annotations.get("summary").map_or("", String::as_str);
                 table.add_row(vec![
@@ -86,7 +86,7 @@ pub(super) fn run(args: &AlertsArgs, context: &Context) -> Result<Exit, CliError
         }
         AlertFormat::Extended => {
             let columns = ["LABELS", "ANNOTATIONS", "STARTS AT", "ENDS AT", "GENERATOR URL", "STATE"];
-            let mut table = workbench::table(context, &columns);
+            let mut table = table::table(context, &columns);
             for alert in alerts {
                 let notes = alert.annotations.iter().map(|(name, text)| (name.as_str(), text.as_str()));
                 table.add_row(vec![

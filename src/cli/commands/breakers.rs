@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use crate::cli::args::{Format, OutputArgs, StoreArgs};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
+use crate::cli::table;
 use crate::cli::workbench;
 use crate::engine::gate_keys;
 use crate::report::BreakerRecord;
@@ -82,9 +83,9 @@ fn list(context: &Context, format: Format, store: &StoreArgs) -> Result<Exit, Cl
     match format {
         Format::Json => context.ui.json(&records),
         Format::Ndjson => records.iter().for_each(|record| context.ui.json_line(record)),
-        Format::Text if records.is_empty() => context.ui.say("no playbook has failed lately"),
+        Format::Text if records.is_empty() => context.ui.say("no breaker counts failures"),
         Format::Text => {
-            let mut table = workbench::table(context, &["PLAYBOOK", "BREAKER", "FAILURES", "OPENED"]);
+            let mut table = table::table(context, &["PLAYBOOK", "BREAKER", "FAILURES", "OPENED"]);
             for record in &records {
                 table.add_row(cells(record));
             }
@@ -95,7 +96,7 @@ fn list(context: &Context, format: Format, store: &StoreArgs) -> Result<Exit, Cl
 }
 
 fn cells(record: &BreakerRecord) -> Vec<String> {
-    let opened = record.opened_at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let opened = record.opened_at.map_or_else(|| "-".to_owned(), table::second);
     vec![record.playbook.clone(), record.state.as_str().to_owned(), record.failures.to_string(), opened]
 }
 

@@ -103,7 +103,7 @@ fn story(place: &Place, url: &BaseUrl, context: &Context) -> Result<Exit, CliErr
         store: store.clone(),
     };
     super::runs::run(&RunsArgs { command: RunsCommand::Show(show) }, &inner)?;
-    say("4. Started again, it finds nothing to do: one run per episode.");
+    say("4. Started again, it finds nothing to do: nothing fires any more.");
     super::run::run(&again(), &inner)
 }
 

@@ -58,7 +58,7 @@ pub enum Command {
     Init(init::InitArgs),
     /// Print what to paste into Alertmanager's configuration
     AlertmanagerConfig(alertmanager_config::AlertmanagerConfigArgs),
-    /// Print the JSON Schema of playbooks or of the configuration
+    /// Print the JSON Schema of playbooks, the configuration or the output, or the API of `serve`
     Schema(schema::SchemaArgs),
     /// Print the completions of a shell
     Completions(completions::CompletionsArgs),

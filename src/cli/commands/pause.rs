@@ -68,7 +68,7 @@ pub(super) fn pause(args: &PauseArgs, context: &Context) -> Result<Exit, CliErro
             Some(now.checked_add(duration).or_exit(Exit::Usage, || format!("--for {text}: too long"))?)
         }
     };
-    let by = workbench::who(context);
+    let by = workbench::os_user(context);
     let paused = Paused { since: now, until, reason: args.reason.clone().unwrap_or_default(), by };
     change(context, &args.store, args.playbook.as_deref(), Change::Pause(paused), now)?;
     let what = args.playbook.as_ref().map_or("everything".to_owned(), |p| format!("playbook {p}"));

@@ -61,6 +61,7 @@ pub(super) fn run(args: &PlanArgs, context: &Context) -> Result<Exit, CliError> 
     let store = workbench::open_of(context, &reading.settings, Access::Read)?;
     let mut bench = Workbench::new(context, &reading.settings, store, false)?;
     bench.warn_of_overlap(context, &reading.delivery)?;
+    workbench::say_pauses(context, bench.engine.store().as_ref())?;
     let offers =
         context.block_on(bench.engine.preview(&reading.library, &reading.delivery))?.or_end(Exit::Unable)?;
     let unfinished =
@@ -219,10 +220,11 @@ impl Print<'_> {
 }
 
 fn target(offer: &Offer) -> String {
-    match offer.alerts.first() {
-        Some(alert) if offer.group.labels.is_empty() => alert.labels.to_string(),
-        _ => format!("{} of {{{}}}", plural(offer.alerts.len(), "alert"), offer.group.target),
+    let words = offer.group.in_words(&offer.alerts);
+    if offer.group.labels.is_empty() {
+        return words;
     }
+    format!("{} of {words}", plural(offer.alerts.len(), "alert"))
 }
 
 /// Lines of an effect that are shown without `-v`.

@@ -33,6 +33,9 @@ Examples:
 /// Runs that one start goes on with, at most.
 const MOST_RESUMED: usize = 1_000;
 
+/// Targets that come later of which one start tells, at most.
+const MOST_LATER: usize = 20;
+
 /// The arguments of `amflow run`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -163,7 +166,8 @@ fn report(context: &Context, format: Format, reading: &Reading, offers: &[Offer]
             skipped.iter().for_each(|record| context.ui.json_line(record));
         }
         Format::Text => {
-            for record in &later {
+            let most = if context.ui.verbosity() > 0 { usize::MAX } else { MOST_LATER };
+            for record in later.iter().take(most) {
                 context.ui.say(format_args!(
                     "{} {} {}: {}",
                     context.ui.err_paint(Tone::Doubtful, "later"),
@@ -172,6 +176,9 @@ fn report(context: &Context, format: Format, reading: &Reading, offers: &[Offer]
                     crate::text::escape_for_terminal(&record.detail)
                 ));
             }
+            if let Some(more) = later.len().checked_sub(most).filter(|more| *more > 0) {
+                context.ui.say(format_args!("and {more} more; `-v` and `amflow plan` tell of each"));
+            }
         }
     }
     context.ui.say(summary(reading, offers, ends));
@@ -179,6 +186,11 @@ fn report(context: &Context, format: Format, reading: &Reading, offers: &[Offer]
     if let Some(end) = ends.iter().find(failed) {
         let id = short_id(&end.header.run);
         context.ui.say(format_args!("  hint: `amflow runs show {id}` tells what it did and what came back"));
+    }
+    if ends.iter().any(|end| matches!(end.kind, RunEndKind::Abandoned | RunEndKind::StoreFailed(_))) {
+        context
+            .ui
+            .say("  hint: `amflow runs resume` goes on with what was left in the middle, and ends it well");
     }
 }
 
@@ -203,9 +215,18 @@ pub(super) fn summary(reading: &Reading, offers: &[Offer], ends: &[RunEnd]) -> S
             parts.push(format!("{n} {}", status.as_str()));
         }
     }
-    let left = ends.iter().filter(|e| !matches!(e.kind, RunEndKind::Finished(_))).count();
-    if left > 0 {
-        parts.push(format!("{left} left waiting"));
+    let left = |which: fn(&RunEndKind) -> bool| ends.iter().filter(|end| which(&end.kind)).count();
+    for (n, how) in [
+        (left(|kind| matches!(kind, RunEndKind::Parked(_))), "left waiting"),
+        (
+            left(|kind| matches!(kind, RunEndKind::Abandoned | RunEndKind::StoreFailed(_))),
+            "left in the middle",
+        ),
+        (left(|kind| matches!(kind, RunEndKind::TakenAway)), "taken over by another process"),
+    ] {
+        if n > 0 {
+            parts.push(format!("{n} {how}"));
+        }
     }
     let later = offers.iter().filter(|o| matches!(o.answer, OfferAnswer::Later(_))).count();
     if later > 0 {

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::args::{AlertmanagerArgs, PlaybookArgs, RunningArgs, StoreArgs};
+use crate::cli::args::{AlertmanagerArgs, PlaybookArgs, RunningArgs, StoreArgs, at_least_one};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
 use crate::cli::log::{Level, Log, LogFormat, LogReporter};
@@ -85,7 +85,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Server")]
     pub log_format: LogFormat,
     /// Runs worked on at the same time [default: the configuration's, 4]
-    #[arg(long, value_name = "N", help_heading = "Running")]
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Running")]
     pub parallel: Option<std::num::NonZeroUsize>,
 }
 

@@ -6,7 +6,7 @@ use crate::cli::args::{AlertmanagerArgs, Format, OutputArgs, StoreArgs};
 use crate::cli::asking::{self, Named};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
-use crate::cli::{reading, workbench};
+use crate::cli::{reading, table, workbench};
 use crate::engine::{RunTask, TaskFilter, TaskStatus, open_tasks};
 use crate::report::{TaskRecord, short_id, task_lines};
 use crate::store::Access;
@@ -117,12 +117,8 @@ fn list(args: &ListArgs, context: &Context) -> Result<Exit, CliError> {
         Format::Ndjson => records().for_each(|record| context.ui.json_line(&record)),
         Format::Text if tasks.is_empty() => context.ui.say("no open tasks"),
         Format::Text => {
-            let heads = ["TASK", "PLAYBOOK", "ASKS", "OF", "APPROVED", "UNTIL", "TARGET"];
-            let mut table = workbench::table(context, &heads);
-            for task in &tasks {
-                table.add_row(cells(task));
-            }
-            context.ui.line(table);
+            let heads = ["TASK", "PLAYBOOK", "OF", "APPROVED", "UNTIL", "ASKS", "TARGET"];
+            context.ui.line(table::listing(context, &heads, 2, tasks.iter().map(cells).collect()));
             context.ui.say(format_args!(
                 "{}: `amflow tasks show TASK` says what each would do",
                 plural(tasks.len(), "open task")
@@ -142,10 +138,10 @@ fn cells(found: &RunTask) -> Vec<String> {
     vec![
         format!("{}/{}", short_id(&found.run.header.run), escape(&found.state.step)),
         found.run.header.playbook.clone(),
-        escape(&task.prompt),
         escape(&task.approvers.to_string()),
         format!("{} of {}", task.required.saturating_sub(missing), task.required),
-        task.deadline.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
+        task.deadline.map_or_else(|| "-".to_owned(), table::second),
+        escape(&task.prompt),
         escape(&found.run.header.target),
     ]
 }

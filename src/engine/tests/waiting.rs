@@ -19,7 +19,10 @@ async fn a_wait_is_left_without_a_process_and_gone_on_with_when_it_is_over() {
     let world = World::new();
     let process = world.process(1, Scripted::new(), no_wait);
     let (_, ends) = process.go(&library(&[("p", WAITS)]), &world.delivery(&["x"])).await;
-    assert_eq!((words(&ends), world.clock.now()), (vec!["parked: waits".to_owned()], super::world::start()));
+    assert_eq!(
+        (words(&ends), world.clock.now()),
+        (vec!["parked: waits at w".to_owned()], super::world::start())
+    );
     world.clock.advance(Duration::from_secs(599));
     assert!(process.resume().await.is_empty());
     world.clock.advance(Duration::from_secs(1));
@@ -86,11 +89,11 @@ async fn a_queued_run_is_left_when_nobody_here_can_free_its_key_and_goes_on_when
     let library = library(&[("p", &keyed)]);
     let process = world.process(1, Scripted::new(), no_wait);
     let (_, ends) = process.go(&library, &world.delivery(&["x", "y"])).await;
-    assert_eq!(words(&ends), ["parked: waits", "parked: waits for the concurrency key `k`"]);
+    assert_eq!(words(&ends), ["parked: waits at w", "parked: waits for the concurrency key `k`"]);
     assert!(process.resume().await.is_empty(), "neither is due");
     world.clock.advance(Duration::from_secs(600));
     assert_eq!(words(&process.resume().await), ["succeeded"]);
-    assert_eq!(words(&process.resume().await), ["parked: waits"], "the second has the key now");
+    assert_eq!(words(&process.resume().await), ["parked: waits at w"], "the second has the key now");
     assert_eq!(process.done(), ["a", "b", "finally/z", "a"]);
 }
 
@@ -105,7 +108,7 @@ async fn a_verification_goes_on_from_process_to_process_until_the_alert_stayed_a
         .await
         .1;
     let mut processes = 1;
-    while words(&ends) == ["parked: waits"] {
+    while words(&ends) == ["parked: waits at v"] {
         processes += 1;
         let RunEndKind::Parked(Some(due)) = ends[0].kind else { panic!("{ends:?}") };
         world.clock.set(due);

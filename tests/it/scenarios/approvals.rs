@@ -8,13 +8,8 @@ use serde_json::{Value, json};
 use crate::support::alertmanager::wait_until;
 use crate::support::lab::{Lab, Outcome, finish, outcome};
 
-/// Returns the user that these tests run as, as the system knows it.
-fn me(lab: &Lab) -> String {
-    finish(lab.command("id").arg("-un")).stdout.trim().to_owned()
-}
-
 fn people(lab: &Lab) {
-    let me = me(lab);
+    let me = lab.user();
     lab.configure(&format!(
         "people: {{users: [carl], groups: {{oncall: [ann, bob]}}, may_act_as_others: ['{me}']}}\n"
     ));
@@ -80,7 +75,7 @@ fn a_run_waits_without_a_process_until_somebody_approves_it() {
         (&task["step"], &task["prompt"], &task["status"], &task["missing"]),
         (&json!("ask"), &json!("Restart web-1?"), &json!("open"), &json!(1))
     );
-    assert_eq!(task["started_by"], me(&lab));
+    assert_eq!(task["started_by"], lab.user());
     lab.run("tasks list").code(0).prints("Restart web-1?").prints("0 of 1");
     lab.run(&format!("tasks show {id}"))
         .code(0)
@@ -96,7 +91,7 @@ fn a_run_waits_without_a_process_until_somebody_approves_it() {
     lab.run("runs resume").code(0).says("ask: succeeded");
     assert_eq!(lab.lines("restarted"), ["OPS-7 false ann", "over"]);
     lab.run(&format!("runs show {id}"))
-        .prints(&format!("ask: approved by ann (command of {}): granted", me(&lab)));
+        .prints(&format!("ask: approved by ann (command of {}): granted", lab.user()));
     let shown = lab.run(&format!("tasks show {id} -o json")).json();
     assert_eq!((&shown["status"], &shown["decisions"][0]["by"]), (&json!("approved"), &json!("ann")));
 }
@@ -253,14 +248,14 @@ fn on_a_terminal_it_asks_in_place() {
     let ended = outcome(child);
     drop(keys);
     let ended = ended.code(0);
-    assert_eq!(lab.lines("restarted"), [format!("OPS-9 true {}", me(&lab)), "over".to_owned()]);
+    assert_eq!(lab.lines("restarted"), [format!("OPS-9 true {}", lab.user()), "over".to_owned()]);
     for said in
         ["Restart web-1?", "approve? [yes, no", "write `yes` or `no`", "does not match", "step3: run sh -c"]
     {
         assert!(ended.stdout.contains(said), "{said} is not in\n{}", ended.stdout);
     }
     let story = lab.run(&format!("runs show {}", id(&lab)));
-    story.prints(&format!("ask: approved by {} (terminal): by hand", me(&lab)));
+    story.prints(&format!("ask: approved by {} (terminal): by hand", lab.user()));
 }
 
 #[test]
@@ -306,7 +301,7 @@ fn what_an_alert_says_obeys_no_terminal_and_decides_nothing() {
 fn only_their_own_tasks_are_listed_for_those_who_ask_for_them() {
     let lab = asked();
     assert_eq!(lab.run("tasks list --mine -o json").json(), json!([]));
-    let me = me(&lab);
+    let me = lab.user();
     lab.configure(&format!("people: {{users: [carl], groups: {{oncall: [ann, '{me}']}}}}\n"));
     let mine: Value = lab.run("tasks list --mine -o json").json();
     assert_eq!(mine[0]["step"], "ask");

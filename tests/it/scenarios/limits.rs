@@ -34,15 +34,22 @@ fn a_breaker_opens_after_failures_in_a_row_and_is_reset_by_hand() {
 }
 
 #[test]
-fn a_breaker_that_was_reset_opens_again_at_the_first_failure_only_by_its_count() {
+fn a_breaker_that_was_reset_is_open_again_when_the_trial_fails() {
     let lab = Lab::new();
     lab.playbook(
         "fails",
-        "matchers: [alertname = A]\nlimits: {cooldown: none, targets: none, breaker: 1}\nsteps:\n  - exec: ['false']\n",
+        "matchers: [alertname = A]\nlimits: {cooldown: none, targets: none, breaker: 2}\nsteps:\n  - shell: echo x >> tried; exit 1\n",
     );
-    lab.fire(&alerts(4));
-    // All were admitted before the first had failed: what has begun is not taken back.
-    lab.run("run --poll --parallel 1").code(1);
+    lab.fire(&alerts(2));
+    // Both were admitted before the first had failed: what has begun is not taken back.
+    lab.run("run --poll --parallel 1").code(1).says("2 failed").says("the breaker of fails is open");
+    lab.fire(&alerts(5));
+    lab.run("run --poll").code(0).says("3 later");
+    lab.run("breakers reset fails").code(0);
+    lab.run("breakers list").code(0).prints("trickles");
+    // One run is a trial, and the others wait for what comes of it.
+    lab.run("run --poll").code(1).says("1 run, 1 failed, 2 later").says("the breaker of fails is open");
+    assert_eq!(lab.lines("tried").len(), 3);
     lab.run("breakers list").code(0).prints("open");
 }
 
@@ -95,7 +102,10 @@ fn what_was_put_off_is_kept_until_it_starts_or_its_alert_is_gone() {
     lab.playbook("p", "matchers: [alertname = A]\nsteps:\n  - exec: [sh, -c, 'echo x >> ran']\n");
     lab.run("pause").code(0);
     lab.fire(&alerts(3));
-    lab.run("run --poll").code(0).says("3 later");
+    lab.run("run --poll")
+        .code(0)
+        .says("3 later")
+        .says("later p {alertname=\"A\", instance=\"n2\"}: everything is paused");
     lab.run("runs list").code(0).says("3 targets put off");
     lab.resolve(&alerts(1));
     // What a filter leaves out is not gone.
@@ -105,8 +115,22 @@ fn what_was_put_off_is_kept_until_it_starts_or_its_alert_is_gone() {
     lab.run("runs list").code(0).says("2 targets put off");
     lab.run("unpause").code(0);
     lab.run("run --poll").code(0).says("2 runs, 2 succeeded");
-    let listed = lab.run("runs list").code(0);
+    let listed = lab.run("runs list").code(0).keeps_silent_about("is paused");
     assert!(!listed.stderr.contains("put off"), "{}", listed.stderr);
+}
+
+#[test]
+fn a_storm_is_told_of_in_a_screenful() {
+    let lab = Lab::new();
+    lab.playbook("p", "matchers: [alertname = A]\nsteps:\n  - exec: ['true']\n");
+    lab.run("pause").code(0);
+    lab.fire(&alerts(60));
+    let told = |args: &str| {
+        let outcome = lab.run(args).code(0).says("60 later");
+        outcome.stderr.lines().filter(|line| line.starts_with("later p ")).count()
+    };
+    assert_eq!((told("run --poll"), told("run --poll -v")), (20, 60));
+    lab.run("run --poll").code(0).says("and 40 more");
 }
 
 #[test]
@@ -120,6 +144,13 @@ fn a_pause_of_one_playbook_holds_that_one_until_it_is_ended() {
     }
     lab.fire(&alerts(1));
     lab.run("pause --playbook one --reason works").code(0).says("playbook one is paused");
+    for command in ["runs list", "plan --poll"] {
+        let says = format!(
+            "playbook one is paused by {}: works (until `amflow unpause --playbook one`)",
+            lab.user()
+        );
+        lab.run(command).code(0).says(&says);
+    }
     lab.run("run --poll").code(0).says("1 run, 1 succeeded").says("1 later").says("works");
     assert_eq!(lab.lines("ran"), ["two"]);
     lab.run("unpause").code(0).says("not everything was paused");

@@ -104,6 +104,25 @@ fn quiet_says_nothing_when_nothing_went_wrong() {
 }
 
 #[test]
+fn quiet_tells_all_the_same_which_run_failed_and_why() {
+    let lab = Lab::new();
+    lab.playbook("fails", "matchers: [job = node]\nlimits: {breaker: 1}\nsteps:\n  - exec: [sh, -c, 'echo no disk >&2; exit 3']\n");
+    lab.fire(&[json!({"alertname": "A", "job": "node", "instance": "one"})]);
+    let outcome = lab.run("run --poll --no-wait -q").code(1);
+    let id = lab.only_run()["run"].as_str().unwrap().to_owned();
+    let said: Vec<&str> = outcome.stderr.lines().collect();
+    let failed = format!(
+        "fails {} failed for {{alertname=\"A\", instance=\"one\", job=\"node\"}}: step1: exit code 3: no disk",
+        &id[id.len() - 8..]
+    );
+    let breaker =
+        "warning: the breaker of fails is open: it starts nothing more until `amflow breakers reset fails`";
+    assert_eq!(said.len(), 2, "{said:#?}");
+    assert!(said.contains(&failed.as_str()) && said.contains(&breaker), "{said:#?}\n{failed}");
+    assert_eq!(outcome.stdout, "");
+}
+
+#[test]
 fn a_plan_shows_what_a_run_then_does_and_changes_nothing() {
     let lab = Lab::new();
     lab.playbook("touch", TOUCH);

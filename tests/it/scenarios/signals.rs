@@ -100,7 +100,7 @@ fn the_second_signal_stops_at_once_and_the_next_start_ends_the_run_well() {
     let show = format!("runs show {}", lab.only_run()["run"].as_str().unwrap());
     wait_until("the first one is heard", || lab.run(&show).stdout.contains("cancelled by SIGINT"));
     send("INT", child.id());
-    let outcome = outcome(child).code(130);
+    let outcome = outcome(child).code(130).says("1 run, 1 left in the middle").says("amflow runs resume");
     assert!(begin.elapsed().as_secs() < 5, "{}", outcome.stderr);
     assert!(!lives(&grandchild), "{}", outcome.stderr);
     lab.run("run --poll").code(0);

@@ -180,15 +180,25 @@ fn a_parked_run_is_cancelled_by_hand_and_its_finally_runs() {
     let lab = parked("1h");
     let id = lab.only_run()["run"].as_str().unwrap().to_owned();
     let short = &id[id.len() - 8..];
-    lab.run("runs list").code(0).prints(short).prints("waiting");
+    lab.run("runs list").code(0).prints(short).prints("waiting").prints("waits at rest, looks again at 20");
     lab.run(&format!("runs cancel {short}")).code(0).says("cancelled");
     assert_eq!(lab.lines("did"), ["one", "end"]);
     let run = lab.only_run();
     assert_eq!(run["status"], "cancelled");
-    assert!(run["reason"].as_str().unwrap().contains("tester"), "{run}");
-    lab.run(&format!("runs show {short}")).code(0).prints("`amflow runs cancel` by tester");
+    let by = format!("cancelled by {} (`amflow runs cancel`)", lab.user());
+    assert_eq!(run["reason"], by);
+    lab.run(&format!("runs show {short}")).code(0).prints(&by);
     lab.run(&format!("runs cancel {short}")).code(2).says("is over: cancelled");
     lab.run("runs cancel ffffffff").code(2).says("ffffffff");
+}
+
+#[test]
+fn of_several_runs_none_is_cancelled_when_one_is_not_to_be_found() {
+    let lab = parked("1h");
+    let id = lab.only_run()["run"].as_str().unwrap().to_owned();
+    lab.run(&format!("runs cancel {id} ffffffff")).code(2).says("ffffffff");
+    lab.run("run --poll --no-wait").code(0).says("nothing to run");
+    assert_eq!(lab.only_run()["status"], "waiting");
 }
 
 #[test]
@@ -199,7 +209,7 @@ fn a_run_that_a_process_works_on_is_cancelled_there() {
     let child = lab.start("run --poll");
     wait_until("it waits", || lab.lines("did").len() == 1);
     let id = lab.only_run()["run"].as_str().unwrap().to_owned();
-    lab.run(&format!("runs cancel {id}")).code(0);
+    lab.run(&format!("runs cancel {id}")).code(0).says("another process works on it");
     outcome(child).code(0).says("1 cancelled");
     assert_eq!(lab.lines("did"), ["one", "end"]);
 }

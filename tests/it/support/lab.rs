@@ -163,6 +163,11 @@ impl Lab {
         command
     }
 
+    /// Returns the user that runs the tests, as the system knows it, whatever `$USER` says.
+    pub(crate) fn user(&self) -> String {
+        finish(self.command("id").arg("-un")).stdout.trim().to_owned()
+    }
+
     /// Runs the program to its end, with arguments that are split at blanks.
     pub(crate) fn run(&self, args: &str) -> Outcome {
         finish(&mut self.amflow(args))

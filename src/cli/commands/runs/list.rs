@@ -10,6 +10,7 @@ use crate::cli::args::{Format, OutputArgs, StoreArgs};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
 use crate::cli::past::{self, Wanted};
+use crate::cli::table;
 use crate::cli::workbench;
 use crate::engine::{RunSummary, Store};
 use crate::report::{OUTPUT_VERSION, RunStory, Story, short_id, story, story_head};
@@ -89,14 +90,11 @@ pub(super) fn list(args: &ListArgs, context: &Context) -> Result<Exit, CliError>
         Format::Ndjson => runs.iter().for_each(|run| context.ui.json_line(run)),
         Format::Text if runs.is_empty() => context.ui.say("no runs"),
         Format::Text => {
-            let mut table =
-                workbench::table(context, &["RUN", "PLAYBOOK", "STATUS", "STARTED", "TOOK", "TARGET", "WHY"]);
-            for run in &runs {
-                table.add_row(cells(run));
-            }
-            context.ui.line(table);
+            let heads = ["RUN", "PLAYBOOK", "STATUS", "STARTED", "TOOK", "TARGET", "WHY"];
+            context.ui.line(table::listing(context, &heads, 2, runs.iter().map(cells).collect()));
         }
     }
+    workbench::say_pauses(context, store.as_ref())?;
     let later = context.block_on(store.later(None))?.or_end(Exit::Unable)?;
     if !later.is_empty() && args.output.output == Format::Text {
         context.ui.say(format_args!(
@@ -134,15 +132,19 @@ fn cells(run: &RunSummary) -> Vec<String> {
         short_id(&run.header.run).to_owned(),
         run.header.playbook.clone(),
         run.status.as_str().to_owned(),
-        second(run.started_at),
+        table::second(run.started_at),
         format!("{took:.1}s"),
         escape(&run.header.target),
-        escape(&run.reason),
+        escape(&why(run)),
     ]
 }
 
-fn second(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+/// Why it is over, or what it waits for.
+fn why(run: &RunSummary) -> String {
+    match run.due.filter(|_| run.status == RunStatus::Waiting) {
+        Some(due) => format!("{}, looks again at {}", run.reason, table::second(due)),
+        None => run.reason.clone(),
+    }
 }
 
 /// Prints what is known, oldest first, then what changes, until the reader goes away.
@@ -187,7 +189,7 @@ fn follow_line(run: &RunSummary) -> String {
     let why = if run.reason.is_empty() { String::new() } else { format!(": {}", run.reason) };
     let line = format!(
         "{}  {}  {}  {}  {}{why}",
-        second(run.updated_at),
+        table::second(run.updated_at),
         short_id(&run.header.run),
         run.status.as_str(),
         run.header.playbook,

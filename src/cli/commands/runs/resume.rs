@@ -137,6 +137,18 @@ pub(in crate::cli::commands) fn go_on(
     which: Take,
     format: Format,
 ) -> Result<Exit, CliError> {
+    let ends = take_over(context, bench, which, format)?;
+    context.ui.say(format_args!("went on with {}", plural(ends.len(), "run")));
+    Ok(exit(&[], &ends, bench.stopped()))
+}
+
+/// Takes runs over, works on them and prints how each was left.
+fn take_over(
+    context: &Context,
+    bench: &mut Workbench,
+    which: Take,
+    format: Format,
+) -> Result<Vec<RunEnd>, CliError> {
     let engine = bench.engine.clone();
     let mut show = Show::new(&context.ui, format);
     let doing = async {
@@ -146,8 +158,7 @@ pub(in crate::cli::commands) fn go_on(
     };
     let ends = context.block_on(bench.attend(doing, &mut show))?.or_end(Exit::Unable)?;
     print(context, format, &ends);
-    context.ui.say(format_args!("went on with {}", plural(ends.len(), "run")));
-    Ok(exit(&[], &ends, bench.stopped()))
+    Ok(ends)
 }
 
 /// Prints what became of runs; lines were printed as they ended.
@@ -161,8 +172,9 @@ fn print(context: &Context, format: Format, ends: &[RunEnd]) {
 pub(super) fn cancel(args: &CancelArgs, context: &Context) -> Result<Exit, CliError> {
     let (mut bench, _) = bench(context, &args.alertmanager, None, &args.store)?;
     let store = bench.engine.store().clone();
-    let by = format!("`amflow runs cancel` by {}", workbench::who(context));
+    let by = format!("{} (`amflow runs cancel`)", workbench::os_user(context));
     let mut ids = Vec::new();
+    // All are found before the first is cancelled: a slip of the hand cancels none.
     for named in &args.runs {
         let run = super::find(context, store.as_ref(), named)?;
         if run.status.is_final() {
@@ -170,13 +182,20 @@ pub(super) fn cancel(args: &CancelArgs, context: &Context) -> Result<Exit, CliEr
                 "run {} is over: {}",
                 run.header.run,
                 run.status.as_str()
-            )));
+            ))
+            .hint("nothing was cancelled"));
         }
-        context.block_on(bench.engine.cancel(&run.header.run, &by))?.or_end(Exit::Unable)?;
         ids.push(run.header.run);
     }
-    go_on(context, &mut bench, Take::These(ids), args.output.output)?;
-    context.ui.say("cancelled; a process that works on one of them is told within seconds");
+    for id in &ids {
+        context.block_on(bench.engine.cancel(id, &by))?.or_end(Exit::Unable)?;
+    }
+    let asked = ids.len();
+    let ended = take_over(context, &mut bench, Take::These(ids), args.output.output)?.len();
+    if let Some(elsewhere) = asked.checked_sub(ended).filter(|n| *n > 0) {
+        let runs = plural(elsewhere, "run");
+        context.ui.say(format_args!("{runs}: another process works on it, and is told within seconds"));
+    }
     Ok(Exit::Done)
 }
 
