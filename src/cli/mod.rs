@@ -10,6 +10,7 @@ mod context;
 mod error;
 mod habits;
 mod log;
+mod mutes;
 mod past;
 mod playbooks;
 mod reading;

@@ -19,7 +19,8 @@ mod tls;
 mod yaml;
 
 pub use alertmanager::{
-    AlertQuery, Cluster, ClusterAlerts, ClusterError, Dialect, PeerAnswer, PeerError, PeerResult,
+    AlertQuery, Cluster, ClusterAlerts, ClusterError, Dialect, InhibitRules, Mute, PeerAnswer, PeerError,
+    PeerResult,
 };
 pub use amtool::AmtoolConfig;
 pub use base_url::{BaseUrl, BaseUrlError};

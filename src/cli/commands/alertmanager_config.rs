@@ -18,20 +18,54 @@ Examples:
 sides lack counts as equal. The output is a whole configuration, which
 `amtool check-config` accepts; take its parts over into yours.";
 
-/// Labels that tell alerts of common rule sets apart.
-const USUAL: [&str; 12] = [
+/// Labels that tell alerts of common rule sets apart: node exporter, blackbox, Kubernetes, databases, systemd,
+/// Prometheus itself. One that an alert does not have harms nothing; one that is missing here mutes more than one
+/// alert: rule sets give the same name to a warning and to the critical alert after it.
+const USUAL: [&str; 44] = [
     "alertname",
+    "severity",
     "cluster",
+    "environment",
+    "env",
+    "region",
+    "prometheus",
     "namespace",
-    "instance",
     "job",
+    "instance",
     "service",
-    "pod",
-    "container",
+    "endpoint",
     "node",
+    "pod",
+    "uid",
+    "container",
+    "workload",
+    "deployment",
+    "statefulset",
+    "daemonset",
+    "replicaset",
+    "job_name",
+    "cronjob",
+    "horizontalpodautoscaler",
+    "poddisruptionbudget",
+    "persistentvolumeclaim",
+    "persistentvolume",
+    "resource",
+    "condition",
+    "reason",
+    "phase",
+    "verb",
     "device",
     "mountpoint",
+    "fstype",
     "name",
+    "state",
+    "type",
+    "chip",
+    "sensor",
+    "datname",
+    "long",
+    "short",
+    "target",
 ];
 
 /// The arguments of `amflow alertmanager-config`.
@@ -44,6 +78,13 @@ pub struct AlertmanagerConfigArgs {
     /// The receiver that tells people of failed runs and open breakers
     #[arg(long, value_name = "NAME", default_value = "people")]
     pub receiver: String,
+}
+
+/// Writes a list in lines that people can read.
+fn listed(names: &[&str]) -> String {
+    let lines = names.chunks(8).map(|line| format!("        {},\n", line.join(", ")));
+    let text: String = lines.collect();
+    format!("      [\n{text}      ]\n")
 }
 
 /// Prints the configuration.
@@ -78,9 +119,9 @@ inhibit_rules:
   # amflow_state="running". Every label that tells your alerts apart must be listed.
   - source_matchers: ['amflow_state="running"']
     target_matchers: ['amflow_state=""']
-    equal: [{}]
-"#,
-        equal.join(", ")
+    equal:
+{}"#,
+        listed(&equal)
     ));
     Ok(Exit::Done)
 }

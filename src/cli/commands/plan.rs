@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::cli::args::{Format, OutputArgs, PlaybookArgs, SourceArgs, StoreArgs};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
+use crate::cli::mutes::{doubtful_mutes, muting};
 use crate::cli::reading;
 use crate::cli::show::Show;
 use crate::cli::ui::Tone;
@@ -86,6 +87,10 @@ pub(super) fn run(args: &PlanArgs, context: &Context) -> Result<Exit, CliError> 
         unmatched(&reading.library, &reading.delivery.alerts).for_each(|pair| print.unmatched(&pair));
     }
     print.end();
+    if let Some(cluster) = reading.settings.cluster().or_end(Exit::Usage)? {
+        let doubts = context.block_on(doubtful_mutes(&cluster, &muting(&offers)))?;
+        doubts.iter().for_each(|doubt| context.ui.warn(doubt));
+    }
     let unseen = |offer: &&Offer| {
         matches!(offer.answer, OfferAnswer::Started(_)) && offer.playbook.recheck != Recheck::Never
     };

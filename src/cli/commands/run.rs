@@ -1,16 +1,21 @@
 //! `amflow run`: reads alerts, starts what they start, and works until it is over or waits.
 
+use std::time::Duration;
+
 use clap::Args;
+use tokio::time::timeout;
 
 use crate::cli::args::{Format, OutputArgs, PlaybookArgs, RunningArgs, SourceArgs, StoreArgs};
 use crate::cli::asking::Asker;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
+use crate::cli::mutes::{doubtful_mutes, muting};
 use crate::cli::reading::{self, Reading};
 use crate::cli::show::Show;
 use crate::cli::textfile;
 use crate::cli::ui::Tone;
 use crate::cli::workbench::{self, Workbench};
+use crate::client::Cluster;
 use crate::engine::{Offer, OfferAnswer, Resumed, RunEnd, RunEndKind, Take};
 use crate::report::{LaterRecord, OUTPUT_VERSION, RunReport, SkipRecord, run_record, short_id};
 use crate::run::{RunStatus, Skip};
@@ -35,6 +40,9 @@ const MOST_RESUMED: usize = 1_000;
 
 /// Targets that come later of which one start tells, at most.
 const MOST_LATER: usize = 20;
+
+/// How long Alertmanager is waited for to say what it mutes.
+const LONGEST_DOUBT: Duration = Duration::from_secs(5);
 
 /// The arguments of `amflow run`.
 #[derive(Debug, Args)]
@@ -88,7 +96,8 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
         bench.asker = Asker::at_terminal(context, &reading.settings, bench.engine.clone());
     }
     let mut show = Show::new(&context.ui, args.output.output);
-    let worked = context.block_on(work(&mut bench, &reading, &mut show))?;
+    let cluster = reading.settings.cluster().or_end(Exit::Usage)?;
+    let worked = context.block_on(work(&mut bench, &reading, cluster, &mut show))?;
     let (offers, ends) = worked.or_end(Exit::Unable)?;
     report(context, args.output.output, &reading, &offers, &ends);
     textfile::write(context, &reading.settings, bench.engine.store().as_ref())?;
@@ -130,6 +139,7 @@ fn refuse_missing(reading: &Reading) -> Result<(), CliError> {
 async fn work(
     bench: &mut Workbench,
     reading: &Reading,
+    cluster: Option<Cluster>,
     show: &mut Show<'_>,
 ) -> Result<(Vec<Offer>, Vec<RunEnd>), crate::engine::StoreError> {
     let engine = bench.engine.clone();
@@ -140,7 +150,17 @@ async fn work(
             engine.keep_raised(&reading.delivery.scope).await?;
         }
         let mut offers = engine.admit(&reading.library, &reading.delivery).await?;
-        let ends = engine.complete(&reading.library, Some(&reading.delivery), &mut offers, resumed).await?;
+        let muting = muting(&offers);
+        // Beside the runs, which wait for nobody's opinion of them.
+        let doubts = async {
+            let Some(cluster) = cluster else { return };
+            if let Ok(doubts) = timeout(LONGEST_DOUBT, doubtful_mutes(&cluster, &muting)).await {
+                doubts.iter().for_each(|doubt| engine.notice(doubt));
+            }
+        };
+        let complete = engine.complete(&reading.library, Some(&reading.delivery), &mut offers, resumed);
+        let (ends, ()) = tokio::join!(complete, doubts);
+        let ends = ends?;
         engine.settle_put_off(&reading.delivery, &offers).await?;
         Ok((offers, ends))
     };

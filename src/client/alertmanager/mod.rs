@@ -6,6 +6,7 @@
 mod alerts;
 mod cluster;
 mod error;
+mod inhibition;
 mod merge;
 mod silences;
 mod status;
@@ -14,6 +15,7 @@ pub(super) use alerts::read as read_alerts;
 pub use alerts::{AlertQuery, ClusterAlerts};
 pub use cluster::{Cluster, Dialect, PeerAnswer, PeerResult, PostAnswer};
 pub use error::{ClusterError, PeerError};
+pub use inhibition::{InhibitRules, Mute};
 pub use merge::merge;
 pub use silences::{Expired, SilenceEnd, SilenceList, has_marker};
 pub use status::{AlertmanagerStatus, PeerStatus};

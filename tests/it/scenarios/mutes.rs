@@ -127,6 +127,71 @@ fn exactly_the_alert_that_is_worked_on_is_inhibited_and_released_at_the_end() {
 }
 
 #[test]
+fn a_warning_that_is_worked_on_does_not_mute_the_critical_alert_of_the_same_name() {
+    let lab = inhibiting(&[]);
+    lab.playbook(
+        "works",
+        &format!(
+            "matchers: [alertname = A, severity = warning]\nsync: {{inhibit: true}}\nsteps:\n{UNTIL_GO}"
+        ),
+    );
+    let alert = |label: &str, value: &str| {
+        let mut labels = json!({"alertname": "A", "instance": "one", "severity": "critical"});
+        labels[label] = json!(value);
+        labels
+    };
+    // As common rule sets tell alerts of one name apart.
+    let labels =
+        ["device", "datname", "persistentvolumeclaim", "job_name", "condition", "name", "long", "cluster"];
+    let near: Vec<Value> =
+        labels.iter().map(|label| alert(label, "x")).chain([alert("severity", "critical")]).collect();
+    lab.fire(&near);
+    lab.fire(&[alert("severity", "warning")]);
+    let child = begin(&lab);
+    let inhibited: Vec<Value> = lab
+        .alerts("alertname", "A")
+        .into_iter()
+        .filter(|alert| alert["status"]["inhibitedBy"] != json!([]))
+        .map(|alert| alert["labels"].clone())
+        .collect();
+    assert_eq!(inhibited, [alert("severity", "warning")]);
+    lab.write("go", "");
+    outcome(child).code(0);
+}
+
+#[test]
+fn a_rule_that_mutes_nothing_or_too_much_is_warned_of() {
+    let labels = json!({"alertname": "A", "instance": "one", "severity": "warning", "tier": "gold"});
+    let playbook = "matchers: [alertname = A]\nsync: {inhibit: true}\nsteps:\n  - exec: ['true']\n";
+    let (doubts, nothing, more) =
+        ("`sync.inhibit` of works mutes", "mutes nothing", "under `equal`: severity, tier");
+    for (args, wanted) in [
+        (None, nothing),
+        (Some(&["--equal", "alertname", "--equal", "instance"][..]), more),
+        (
+            Some(
+                &["--equal", "alertname", "--equal", "instance", "--equal", "severity", "--equal", "tier"][..],
+            ),
+            "",
+        ),
+    ] {
+        let lab = args.map_or_else(Lab::new, inhibiting);
+        lab.playbook("works", playbook);
+        lab.fire(std::slice::from_ref(&labels));
+        for command in ["plan --poll", "run --poll -q"] {
+            let outcome = lab.run(command).code(0);
+            if wanted.is_empty() {
+                outcome.keeps_silent_about(doubts);
+            } else {
+                outcome.says(doubts).says(wanted).says("amflow alertmanager-config");
+            }
+        }
+        // Nothing starts, nothing is muted, nothing is said.
+        lab.run("run --poll").code(0).keeps_silent_about(doubts);
+    }
+}
+
+#[test]
 fn an_inhibition_ends_with_a_cancelled_run_and_goes_over_to_a_failure() {
     let lab = inhibiting(&[]);
     lab.playbook(
