@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use super::environment::{Environment, is_executable};
+use super::programs::Programs;
 use super::scratch::CommandFiles;
 use super::secrets::Secrets;
 use super::users::User;
@@ -20,6 +21,17 @@ use crate::step::{CommandEffect, CommandLimits, TextOrSecret};
 const LONGEST_ARGUMENT: usize = 128 * 1024 - 1;
 /// Where the shell is that sets limits: POSIX leaves it open, every Linux has it here.
 const SHELL: &str = "/bin/sh";
+
+/// What all commands are started with.
+#[derive(Debug)]
+pub(super) struct Ground {
+    /// What every command gets.
+    pub(super) environment: Environment,
+    /// Working directory of commands that name none; amflow's own when `None`.
+    pub(super) directory: Option<PathBuf>,
+    /// Where programs are.
+    pub(super) programs: Programs,
+}
 
 /// A command that is ready to be started.
 pub(super) struct Launch<'a> {
@@ -56,14 +68,14 @@ impl<'a> Launch<'a> {
     /// The program is looked up here, in the command's own PATH: std would do it too, but with a changed
     /// PATH only in a forked copy of amflow, and a fork takes the longer the more memory there is.
     pub(super) fn new(
+        ground: &Ground,
         call: &Call,
         effect: &'a CommandEffect,
         user: Option<&'a User>,
         files: &CommandFiles,
-        mut environment: Environment,
-        directory: Option<&Path>,
         secrets: &Secrets,
     ) -> Result<Launch<'a>, NotStarted> {
+        let mut environment = ground.environment.clone();
         let name = effect.argv.first().filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| NotStarted::for_good("the command is empty"))?;
         for (index, argument) in effect.argv.iter().enumerate() {
@@ -104,8 +116,9 @@ impl<'a> Launch<'a> {
                 environment.set(name, file);
             }
         }
-        let program = environment.find_program(name).map_err(NotStarted::for_good)?;
-        let directory = effect.directory.as_deref().map(Path::new).or(directory).map(Path::to_owned);
+        let program = ground.programs.find(&environment, name).map_err(NotStarted::for_good)?;
+        let directory =
+            effect.directory.as_deref().map(Path::new).or(ground.directory.as_deref()).map(Path::to_owned);
         let has_stdin = effect.stdin.is_some();
         Ok(Launch {
             argv: &effect.argv,

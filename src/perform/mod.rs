@@ -13,6 +13,7 @@ mod outputs;
 mod owner;
 mod proc;
 mod process;
+mod programs;
 mod query;
 mod redact;
 mod scratch;

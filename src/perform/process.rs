@@ -20,9 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::environment::Environment;
 use super::group::{AFTER_KILL, ProcessGroup};
-use super::launch::{Launch, NotStarted};
+use super::launch::{Ground, Launch, NotStarted};
 use super::output::Capture;
 use super::outputs::parse_outputs;
+use super::programs::Programs;
 use super::redact::Redactor;
 use super::scratch::{CommandFiles, Scratch};
 use super::secrets::Secrets;
@@ -39,10 +40,7 @@ const PIECE: usize = 16 * 1024;
 /// Runs commands.
 #[derive(Debug)]
 pub(super) struct Commands {
-    /// What every command gets.
-    base: Environment,
-    /// Working directory of commands that name none; amflow's own when `None`.
-    directory: Option<PathBuf>,
+    ground: Ground,
     /// Between TERM and KILL.
     grace: Duration,
     scratch: Scratch,
@@ -57,12 +55,13 @@ enum Cause {
 
 impl Commands {
     pub(super) fn new(
-        base: Environment,
+        environment: Environment,
         directory: Option<PathBuf>,
         grace: Duration,
         scratch: PathBuf,
     ) -> Commands {
-        Commands { base, directory, grace, scratch: Scratch::new(scratch) }
+        let ground = Ground { environment, directory, programs: Programs::default() };
+        Commands { ground, grace, scratch: Scratch::new(scratch) }
     }
 
     /// Runs a command to its end. Standard output and standard error are read at the same time, and
@@ -136,8 +135,7 @@ impl Commands {
         files: &CommandFiles,
         secrets: &Secrets,
     ) -> Result<Child, NotStarted> {
-        let base = self.base.clone();
-        let launch = Launch::new(call, effect, user, files, base, self.directory.as_deref(), secrets)?;
+        let launch = Launch::new(&self.ground, call, effect, user, files, secrets)?;
         Command::from(launch.command()).spawn().map_err(|error| launch.explain(&error))
     }
 

@@ -135,6 +135,10 @@ impl CommandFiles {
     /// It is too large, no text, or no file any more, for people.
     pub(super) fn read_output(&self) -> Result<String, String> {
         let Some(path) = &self.output else { return Ok(String::new()) };
+        // Most commands write nothing: that is seen without opening it.
+        if fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == 0) {
+            return Ok(String::new());
+        }
         // The command may have put anything in its place: a link elsewhere, a pipe that blocks.
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);

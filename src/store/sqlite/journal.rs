@@ -26,40 +26,43 @@ pub(super) fn append(
 ) -> Result<Vec<Stamped>, Fault> {
     let progress = Progress::of(&events);
     let over = progress.is_over();
+    // Two statements: `RETURNING` would make a table of its own for its one row each time.
+    let mut select = conn.prepare_cached(
+        "SELECT id, seq, key FROM runs WHERE run = ?1 AND epoch = ?2 AND owner IS NOT NULL",
+    )?;
+    let held: Option<(i64, i64, Option<String>)> = select
+        .query_row(rusqlite::params![lease.run, signed(lease.epoch)], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let Some((id, seq, key)) = held else {
+        return Err(leases::lost(conn, place, lease.run)?.into());
+    };
     // Who writes lives: the lease is renewed with it.
     let mut update = conn.prepare_cached(
-        "UPDATE runs SET seq = seq + ?3, updated_at = iif(?3 > 0, ?4, updated_at), \
-         status = coalesce(?5, status), reason = coalesce(?6, reason), \
-         finished_at = iif(?7, ?4, NULL), owner = iif(?7, NULL, owner), lease_until = iif(?7, NULL, ?8) \
-         WHERE run = ?1 AND epoch = ?2 AND owner IS NOT NULL RETURNING id, seq, key",
+        "UPDATE runs SET seq = seq + ?2, updated_at = iif(?2 > 0, ?3, updated_at), \
+         status = coalesce(?4, status), reason = coalesce(?5, reason), \
+         finished_at = iif(?6, ?3, NULL), owner = iif(?6, NULL, owner), lease_until = iif(?6, NULL, ?7) \
+         WHERE id = ?1",
     )?;
     let (status, reason) = match &progress.status {
         Some((status, reason)) => (Some(status.as_str()), Some(reason)),
         None => (None, None),
     };
     let length = u64::try_from(events.len()).unwrap_or(u64::MAX);
-    let updated: Option<(i64, i64, Option<String>)> = update
-        .query_row(
-            rusqlite::params![
-                lease.run,
-                signed(lease.epoch),
-                signed(length),
-                nanos(now),
-                status,
-                reason,
-                over,
-                nanos(leases::expiry(now, LEASE)),
-            ],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )
-        .optional()?;
-    let Some((id, seq, key)) = updated else {
-        return Err(leases::lost(conn, place, lease.run)?.into());
-    };
+    update.execute(rusqlite::params![
+        id,
+        signed(length),
+        nanos(now),
+        status,
+        reason,
+        over,
+        nanos(leases::expiry(now, LEASE)),
+    ])?;
     for signal in &progress.signals {
         leases::take_signal(conn, id, signal)?;
     }
-    let stamped = write_events(conn, id, unsigned(seq).saturating_sub(length), now, events)?;
+    let stamped = write_events(conn, id, unsigned(seq), now, events)?;
     gates::change(conn, changes, now)?;
     if let Some(key) = key.filter(|_| over) {
         leases::grant_next(conn, &key, now)?;

@@ -200,6 +200,7 @@ fn read(conn: &Connection, place: &Place, work: Box<dyn Work>) {
 
 /// Does a batch of work in one commit.
 fn write(conn: &Connection, place: &Place, batch: Vec<Box<dyn Work>>, commits: &AtomicU64) {
+    let alone = batch.len() == 1;
     let mut done = Vec::with_capacity(batch.len());
     for work in batch {
         if conn.is_autocommit()
@@ -208,7 +209,7 @@ fn write(conn: &Connection, place: &Place, batch: Vec<Box<dyn Work>>, commits: &
             work.refuse(&|what| place.explain_sql(what, &error));
             continue;
         }
-        let finished = write_one(conn, place, work);
+        let finished = if alone { write_alone(conn, place, work) } else { write_one(conn, place, work) };
         if conn.is_autocommit() {
             // SQLite has given up the whole transaction (a full disk does that): with it went what the
             // others wrote. The rest of the batch begins anew.
@@ -231,6 +232,15 @@ fn write(conn: &Connection, place: &Place, batch: Vec<Box<dyn Work>>, commits: &
     for committed in done {
         (committed.answer)(None);
     }
+}
+
+/// Does work that shares its transaction with no other, and gives the transaction up when it fails.
+fn write_alone(conn: &Connection, place: &Place, work: Box<dyn Work>) -> Done {
+    let done = work.run(conn, place);
+    if done.failed.is_some() {
+        roll_back(conn);
+    }
+    done
 }
 
 /// Does one piece of work of a batch, and undoes it when it fails.
