@@ -1,20 +1,26 @@
 //! Works on many runs at once, and offers again what waited for one of them to end.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::Engine;
 use super::admission::{Delivery, Offer, OfferAnswer, waits_for_a_run};
 use super::driver::RunEnd;
 use super::ports::{Lease, RunHeader, StoreError};
 use super::recovery::Resumed;
+use crate::model::Alert;
 use crate::playbook::Library;
 use crate::run::{Machine, Run};
 
 /// Offers tried again when a run ends, at most: enough to fill what one end can free.
 const AGAIN: usize = 16;
+/// Alerts of a large delivery that are admitted together: few milliseconds of the store's time, in which the runs
+/// of the part before have their first turn.
+const PART: usize = 128;
 
 /// A run that this process has, and that is to be worked on.
 pub(super) struct Begun {
@@ -34,6 +40,29 @@ impl Begun {
 }
 
 impl Engine {
+    /// Offers a delivery to all playbooks and works on what starts, and on runs that were resumed, until each
+    /// is over or parked; admits what waited for one of them as they end. Returns all offers with their
+    /// answers, and how each run was left.
+    ///
+    /// A large delivery is admitted in parts, oldest alerts first: the first runs work while the others are
+    /// decided.
+    ///
+    /// # Errors
+    ///
+    /// The store's, when admission fails, after what had started is over; a run's own trouble with the store
+    /// is in its [`RunEnd`].
+    pub async fn work_off(
+        &self,
+        library: &Library,
+        delivery: &Delivery,
+        resumed: Vec<Resumed>,
+    ) -> Result<(Vec<Offer>, Vec<RunEnd>), StoreError> {
+        let mut crew = Crew::new(self, library, Some(delivery), resumed);
+        crew.work(parts(library, delivery)).await?;
+        crew.offers.extend(crew.again);
+        Ok((crew.offers, crew.ends))
+    }
+
     /// Works on runs that were admitted or resumed until each is over or parked, and admits what waited
     /// for one of them as they end. Returns how each was left; `offers` is brought up to date.
     ///
@@ -47,82 +76,12 @@ impl Engine {
         offers: &mut Vec<Offer>,
         resumed: Vec<Resumed>,
     ) -> Result<Vec<RunEnd>, StoreError> {
-        let mut runs: JoinSet<RunEnd> = JoinSet::new();
-        for run in resumed {
-            self.spawn(&mut runs, run);
-        }
-        for offer in offers.iter_mut() {
-            self.spawn_offer(&mut runs, offer);
-        }
-        let mut again: VecDeque<Offer> = VecDeque::new();
-        if delivery.is_some() {
-            let (waiting, rest) = std::mem::take(offers).into_iter().partition::<Vec<_>, _>(waits);
-            *offers = rest;
-            again.extend(waiting);
-        }
-        let mut ends = Vec::new();
-        let engine = self.clone();
-        let beat = engine.beat();
-        tokio::pin!(beat);
-        loop {
-            let done = tokio::select! {
-                done = runs.join_next() => done,
-                () = &mut beat => continue,
-            };
-            let Some(done) = done else { break };
-            match done {
-                Ok(end) => {
-                    self.reporter.ended(&end);
-                    ends.push(end);
-                }
-                Err(error) => self.reporter.notice(&format!("a run's task ended badly: {error}")),
-            }
-            if let Some(delivery) = delivery.filter(|_| !again.is_empty() && self.stop.asked().is_none()) {
-                self.offer_again(library, delivery, &mut again, offers, &mut runs).await?;
-            }
-        }
-        offers.extend(again);
-        Ok(ends)
-    }
-
-    async fn offer_again(
-        &self,
-        library: &Library,
-        delivery: &Delivery,
-        again: &mut VecDeque<Offer>,
-        offers: &mut Vec<Offer>,
-        runs: &mut JoinSet<RunEnd>,
-    ) -> Result<(), StoreError> {
-        let batch: Vec<Offer> = (0..AGAIN).map_while(|_| again.pop_front()).collect();
-        let wanted: Vec<_> =
-            batch.iter().map(|o| (o.playbook.name.clone(), o.trigger, o.group.clone())).collect();
-        let small = Delivery {
-            alerts: batch.iter().flat_map(|o| o.alerts.iter().cloned()).collect(),
-            at: self.clock.now(),
-            fresh: false,
-            listed: None,
-            ..delivery.clone()
-        };
-        let answers = self.admit(library, &small).await?;
-        let mut waiting = Vec::new();
-        for mut offer in answers {
-            // Other playbooks of the same alerts have had their answer.
-            if !wanted.contains(&(offer.playbook.name.clone(), offer.trigger, offer.group.clone())) {
-                continue;
-            }
-            self.spawn_offer(runs, &mut offer);
-            if waits(&offer) { waiting.push(offer) } else { offers.push(offer) }
-        }
-        for offer in waiting.into_iter().rev() {
-            again.push_front(offer);
-        }
-        Ok(())
-    }
-
-    fn spawn_offer(&self, runs: &mut JoinSet<RunEnd>, offer: &mut Offer) {
-        if let Some(begun) = self.begun(offer) {
-            runs.spawn(begun.work());
-        }
+        let mut crew = Crew::new(self, library, delivery, resumed);
+        crew.begin(std::mem::take(offers));
+        crew.work(VecDeque::new()).await?;
+        offers.append(&mut crew.offers);
+        offers.extend(crew.again);
+        Ok(crew.ends)
     }
 
     /// Makes what is to be worked on of an offer that started a run.
@@ -147,10 +106,164 @@ impl Engine {
         let Resumed { header, lease, machine, .. } = resumed;
         Begun { engine: self.clone(), machine: Box::new(machine), lease, header, resumed: true }
     }
+}
 
-    fn spawn(&self, runs: &mut JoinSet<RunEnd>, resumed: Resumed) {
-        runs.spawn(self.begun_again(resumed).work());
+/// The runs of this process that are worked on, and the offers that they come from.
+struct Crew<'a> {
+    engine: &'a Engine,
+    library: &'a Library,
+    delivery: Option<&'a Delivery>,
+    runs: JoinSet<RunEnd>,
+    /// Offers that wait for a run of this process to end.
+    again: VecDeque<Offer>,
+    /// All other offers.
+    offers: Vec<Offer>,
+    ends: Vec<RunEnd>,
+}
+
+impl<'a> Crew<'a> {
+    fn new(
+        engine: &'a Engine,
+        library: &'a Library,
+        delivery: Option<&'a Delivery>,
+        resumed: Vec<Resumed>,
+    ) -> Crew<'a> {
+        let mut runs = JoinSet::new();
+        for run in resumed {
+            runs.spawn(engine.begun_again(run).work());
+        }
+        let (again, offers, ends) = (VecDeque::new(), Vec::new(), Vec::new());
+        Crew { engine, library, delivery, runs, again, offers, ends }
     }
+
+    /// Begins the runs that were started, and remembers who waits for one of them.
+    fn begin(&mut self, offers: Vec<Offer>) {
+        for mut offer in offers {
+            if let Some(begun) = self.engine.begun(&mut offer) {
+                self.runs.spawn(begun.work());
+            }
+            if self.delivery.is_some() && waits(&offer) {
+                self.again.push_back(offer);
+            } else {
+                self.offers.push(offer);
+            }
+        }
+    }
+
+    /// Admits parts of a delivery one after the other, and works meanwhile, until all is done.
+    async fn work(&mut self, mut parts: VecDeque<Cow<'a, Delivery>>) -> Result<(), StoreError> {
+        let engine = self.engine;
+        let mut admitting = None;
+        let mut failed = None;
+        let mut beat = std::pin::pin!(engine.beat());
+        loop {
+            if engine.stop.asked().is_some() {
+                parts.clear();
+            }
+            if admitting.is_none()
+                && let Some(part) = parts.pop_front()
+            {
+                let library = self.library;
+                admitting = Some(Box::pin(async move { engine.admit(library, &part).await }));
+            }
+            tokio::select! {
+                Some(done) = self.runs.join_next(), if !self.runs.is_empty() => {
+                    self.ended(done);
+                    self.offer_again().await?;
+                }
+                admitted = of(&mut admitting), if admitting.is_some() => {
+                    admitting = None;
+                    match admitted {
+                        Ok(offers) => self.begin(offers),
+                        Err(error) => {
+                            parts.clear();
+                            failed = Some(error);
+                        }
+                    }
+                }
+                () = &mut beat, if !self.runs.is_empty() || admitting.is_some() => {}
+                else => break,
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn ended(&mut self, done: Result<RunEnd, JoinError>) {
+        match done {
+            Ok(end) => {
+                self.engine.reporter.ended(&end);
+                self.ends.push(end);
+            }
+            Err(error) => self.engine.reporter.notice(&format!("a run's task ended badly: {error}")),
+        }
+    }
+
+    /// Offers again what waited for a run to end.
+    async fn offer_again(&mut self) -> Result<(), StoreError> {
+        let Some(delivery) = self.delivery else { return Ok(()) };
+        if self.again.is_empty() || self.engine.stop.asked().is_some() {
+            return Ok(());
+        }
+        let batch: Vec<Offer> = (0..AGAIN).map_while(|_| self.again.pop_front()).collect();
+        let wanted: Vec<_> =
+            batch.iter().map(|o| (o.playbook.name.clone(), o.trigger, o.group.clone())).collect();
+        let small = Delivery {
+            scope: delivery.scope.clone(),
+            source: delivery.source.clone(),
+            alerts: batch.iter().flat_map(|o| o.alerts.iter().cloned()).collect(),
+            at: self.engine.clock.now(),
+            fresh: false,
+            listed: None,
+        };
+        let answers = self.engine.admit(self.library, &small).await?;
+        let mut waiting = Vec::new();
+        for mut offer in answers {
+            // Other playbooks of the same alerts have had their answer.
+            if !wanted.contains(&(offer.playbook.name.clone(), offer.trigger, offer.group.clone())) {
+                continue;
+            }
+            if let Some(begun) = self.engine.begun(&mut offer) {
+                self.runs.spawn(begun.work());
+            }
+            if waits(&offer) { waiting.push(offer) } else { self.offers.push(offer) }
+        }
+        for offer in waiting.into_iter().rev() {
+            self.again.push_front(offer);
+        }
+        Ok(())
+    }
+}
+
+/// Waits for what is under way.
+async fn of<T>(under_way: &mut Option<Pin<Box<impl Future<Output = T>>>>) -> T {
+    match under_way {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Cuts a large delivery into parts, oldest alerts first.
+///
+/// One that lists ends is left whole, and so is one for playbooks that make one run of several alerts.
+fn parts<'d>(library: &Library, delivery: &'d Delivery) -> VecDeque<Cow<'d, Delivery>> {
+    let divisible = delivery.alerts.len() > PART
+        && delivery.alerts.iter().all(Alert::is_firing)
+        && library.playbooks().iter().all(|playbook| playbook.trigger.group_by.is_none());
+    if !divisible {
+        return VecDeque::from([Cow::Borrowed(delivery)]);
+    }
+    let mut alerts: Vec<&Alert> = delivery.alerts.iter().collect();
+    alerts.sort_by_key(|alert| alert.starts_at);
+    let part = |(number, alerts): (usize, &[&Alert])| Delivery {
+        scope: delivery.scope.clone(),
+        source: delivery.source.clone(),
+        alerts: alerts.iter().copied().cloned().collect(),
+        at: delivery.at,
+        fresh: delivery.fresh,
+        // What was put off and is brought by nobody is offered once.
+        listed: delivery.listed.clone().filter(|_| number == 0),
+    };
+    alerts.chunks(PART).enumerate().map(part).map(Cow::Owned).collect()
 }
 
 fn waits(offer: &Offer) -> bool {

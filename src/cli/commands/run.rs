@@ -101,7 +101,10 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
     let (offers, ends) = worked.or_end(Exit::Unable)?;
     report(context, args.output.output, &reading, &offers, &ends);
     textfile::write(context, &reading.settings, bench.engine.store().as_ref())?;
-    Ok(exit(&offers, &ends, bench.stopped()).worst(reading.exit()))
+    let exit = exit(&offers, &ends, bench.stopped()).worst(reading.exit());
+    // The process ends: its memory goes with it at once, not alert by alert.
+    std::mem::forget((offers, ends, reading));
+    Ok(exit)
 }
 
 /// Goes on with what a killed process left although no Alertmanager answers: its commands must not run on.
@@ -149,18 +152,24 @@ async fn work(
             resumed = engine.take(Take::Due, MOST_RESUMED).await?;
             engine.keep_raised(&reading.delivery.scope).await?;
         }
-        let mut offers = engine.admit(&reading.library, &reading.delivery).await?;
-        let muting = muting(&offers);
-        // Beside the runs, which wait for nobody's opinion of them.
-        let doubts = async {
-            let Some(cluster) = cluster else { return };
-            if let Ok(doubts) = timeout(LONGEST_DOUBT, doubtful_mutes(&cluster, &muting)).await {
-                doubts.iter().for_each(|doubt| engine.notice(doubt));
+        // Whether mutes are as they should be is asked beside the runs, which wait for nobody's opinion of them.
+        let cluster = cluster.filter(|_| reading.library.playbooks().iter().any(|p| p.sync.inhibit));
+        let (offers, ends) = match cluster {
+            None => engine.work_off(&reading.library, &reading.delivery, resumed).await?,
+            Some(cluster) => {
+                let mut offers = engine.admit(&reading.library, &reading.delivery).await?;
+                let muting = muting(&offers);
+                let doubts = async {
+                    if let Ok(doubts) = timeout(LONGEST_DOUBT, doubtful_mutes(&cluster, &muting)).await {
+                        doubts.iter().for_each(|doubt| engine.notice(doubt));
+                    }
+                };
+                let complete =
+                    engine.complete(&reading.library, Some(&reading.delivery), &mut offers, resumed);
+                let (ends, ()) = tokio::join!(complete, doubts);
+                (offers, ends?)
             }
         };
-        let complete = engine.complete(&reading.library, Some(&reading.delivery), &mut offers, resumed);
-        let (ends, ()) = tokio::join!(complete, doubts);
-        let ends = ends?;
         engine.settle_put_off(&reading.delivery, &offers).await?;
         Ok((offers, ends))
     };

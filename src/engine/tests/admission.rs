@@ -65,6 +65,27 @@ async fn what_comes_later_is_kept_oldest_first_and_claims_nothing() {
 }
 
 #[tokio::test]
+async fn of_a_large_delivery_the_oldest_start_first_and_groups_stay_whole() {
+    let names: Vec<String> = (0..300).map(|n| format!("h{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let world = World::new();
+    let mut delivery = world.delivery(&names);
+    delivery.alerts.reverse();
+    let limited = "limits: {cooldown: none, rate: 5 in 1h, targets: none}\nsteps: [{id: a, exec: [a]}]\n";
+    let process = world.process(1, Scripted::new(), |_| {});
+    let (offers, ends) = process.go(&library(&[("p", limited)]), &delivery).await;
+    let mut started = hosts(&process);
+    started.sort();
+    assert_eq!((started, ends.len()), (["h0", "h1", "h2", "h3", "h4"].map(str::to_owned).to_vec(), 5));
+    let later = verdicts(&offers).iter().filter(|v| *v == "later: rate").count();
+    assert_eq!((offers.len(), later), (300, 295));
+    let grouped = format!("group_by: [alertname]\n{ALL}");
+    let process = world.process(2, Scripted::new(), |_| {});
+    let (offers, ends) = process.go(&library(&[("g", &grouped)]), &delivery).await;
+    assert_eq!((offers.len(), offers[0].alerts.len(), ends.len()), (1, 300, 1));
+}
+
+#[tokio::test]
 async fn a_run_that_works_on_a_target_counts_for_its_cooldown() {
     let world = World::new();
     let text = "group_by: [alertname]\nlimits: {cooldown: 5m, rate: none, targets: none}\nsteps: [{id: a, exec: [a]}]\n";

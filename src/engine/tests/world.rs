@@ -158,9 +158,7 @@ fn fires(clock: &JumpClock, resolved_at: Option<Timestamp>, effect: &Effect) -> 
 impl Process {
     /// Admits a delivery and works until nothing is left to do.
     pub(super) async fn go(&self, library: &Library, delivery: &Delivery) -> (Vec<Offer>, Vec<RunEnd>) {
-        let mut offers = self.engine.admit(library, delivery).await.unwrap();
-        let ends = self.engine.complete(library, Some(delivery), &mut offers, Vec::new()).await.unwrap();
-        (offers, ends)
+        self.engine.work_off(library, delivery, Vec::new()).await.unwrap()
     }
 
     /// Goes on with what other processes left.
