@@ -101,7 +101,7 @@ class Rule:
         lines = "".join(f"  - {label} {operator} {json.dumps(value)}\n" for label, operator, value in self.matchers)
         return (
             f"version: 1\nname: {self.name}\nowner: platform\nmatchers:\n{lines}"
-            "limits: {cooldown: none, rate: none, targets: none, breaker: none}\n"
+            "limits: {cooldown: none, rate: none, targets: none, breaker: none, max_comebacks: none}\n"
             "steps:\n"
             '  - exec: [logger, -t, amflow, "--", "{{ alert.labels.alertname }} on {{ alert.labels.instance }}"]\n'
         )

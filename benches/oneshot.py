@@ -13,7 +13,7 @@ STEP = """version: 1
 name: step
 matchers:
   - alertname = Step
-limits: {cooldown: none, rate: none, targets: none, breaker: none}
+limits: {cooldown: none, rate: none, targets: none, breaker: none, max_comebacks: none}
 steps:
   - KIND
 """
