@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::client::{Cluster, InhibitRules, Mute};
 use crate::engine::{Offer, OfferAnswer};
-use crate::model::LabelSet;
+use crate::model::{Alert, LabelSet};
+use crate::playbook::Library;
 
 /// Returns the alerts that runs which start mute by inhibition, each with the name of its playbook.
 pub(super) fn muting(offers: &[Offer]) -> Vec<(String, LabelSet)> {
@@ -13,6 +14,22 @@ pub(super) fn muting(offers: &[Offer]) -> Vec<(String, LabelSet)> {
         .filter(|offer| offer.playbook.sync.inhibit)
         .flat_map(|offer| offer.alerts.iter().map(|a| (offer.playbook.name.to_string(), a.labels.clone())))
         .collect()
+}
+
+/// Returns the alerts that runs may mute by inhibition: those that fire and that such a playbook matches.
+pub(super) fn may_mute(library: &Library, alerts: &[Alert]) -> Vec<(String, LabelSet)> {
+    let playbooks = library.playbooks();
+    let (mut found, mut matching) = (Vec::new(), Vec::new());
+    if !playbooks.iter().any(|playbook| playbook.sync.inhibit) {
+        return found;
+    }
+    for alert in alerts.iter().filter(|alert| alert.is_firing()) {
+        library.matching(&alert.labels, &mut matching);
+        let of_it = matching.iter().filter_map(|number| playbooks.get(*number as usize));
+        let names = of_it.filter(|playbook| playbook.sync.inhibit).map(|playbook| playbook.name.to_string());
+        found.extend(names.map(|name| (name, alert.labels.clone())));
+    }
+    found
 }
 
 /// Asks Alertmanager for its inhibition rules, and returns what they do not do as they should: nothing is muted, or

@@ -1,5 +1,6 @@
 //! `amflow serve`: the engine, always on: takes webhooks, polls beside them, drains when it is told to end.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,12 +17,13 @@ use crate::cli::args::{AlertmanagerArgs, PlaybookArgs, RunningArgs, StoreArgs, a
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
 use crate::cli::log::{Level, Log, LogFormat, LogReporter};
+use crate::cli::mutes::{doubtful_mutes, may_mute};
 use crate::cli::{playbooks, reading, workbench};
 use crate::client::Cluster;
 use crate::config::{ServerSettings, Settings, prefix_of, url_of};
 use crate::engine::{Clock, Delivery, Engine, EngineOptions, Parts, Service, ServiceOptions, Stop, Stopper};
 use crate::model::payload::RawAlert;
-use crate::model::{Matcher, format_duration, parse_duration};
+use crate::model::{LabelSet, Matcher, format_duration, parse_duration};
 use crate::perform::{Live, Notify, Secrets, is_alive, owner};
 use crate::playbook::Library;
 use crate::server::{App, Auth, InForce, Links, Metrics, ReloadAsk, Server, Tls};
@@ -407,6 +409,7 @@ impl Serving<'_> {
             cluster,
             filters: self.loaded.settings.filter.clone(),
             scope: self.loaded.settings.scope.as_str().to_owned(),
+            judged: HashSet::new(),
         };
         tokio::spawn(poller.run(every))
     }
@@ -424,10 +427,12 @@ struct Poller {
     cluster: Cluster,
     filters: Vec<Matcher>,
     scope: String,
+    /// Playbooks that mute, with the names of an alert's labels: whether their mutes are exact has been looked at.
+    judged: HashSet<(String, Vec<String>)>,
 }
 
 impl Poller {
-    async fn run(self, every: Duration) {
+    async fn run(mut self, every: Duration) {
         let every = SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX);
         loop {
             let next = self.clock.now().checked_add(every).unwrap_or(Timestamp::MAX);
@@ -443,7 +448,7 @@ impl Poller {
         }
     }
 
-    async fn poll(&self) -> Result<(), String> {
+    async fn poll(&mut self) -> Result<(), String> {
         let (now, library, engine) = (self.clock.now(), self.service.library(), self.service.engine());
         let keep = |raw: &RawAlert<'_>| {
             reading::library_matches(&library, raw)
@@ -466,10 +471,23 @@ impl Poller {
             fresh: true,
             listed: intake.listed.map(Arc::from),
         };
+        let muting = may_mute(&library, &delivery.alerts);
         let failed = |error: crate::engine::StoreError| error.to_string();
         delivery.alerts.extend(engine.ends(&delivery).await.map_err(failed)?);
         let receipt = self.service.deliver(delivery).await.map_err(|error| error.to_string())?;
         self.metrics.admitted(&receipt);
+        self.doubt(muting).await;
         engine.keep_raised(&self.scope).await.map_err(failed)
+    }
+
+    /// Says once of each playbook and kind of alert that its mutes are not exact.
+    async fn doubt(&mut self, mut muting: Vec<(String, LabelSet)>) {
+        muting.retain(|(playbook, labels)| {
+            let names = labels.iter().map(|(name, _)| name.to_owned()).collect();
+            self.judged.insert((playbook.clone(), names))
+        });
+        for doubt in doubtful_mutes(&self.cluster, &muting).await {
+            self.service.engine().notice(&doubt);
+        }
     }
 }

@@ -176,6 +176,20 @@ fn the_end_of_a_muted_alert_is_seen_by_a_poll() {
 }
 
 #[test]
+fn a_rule_that_mutes_nothing_is_warned_of_once() {
+    let lab = Lab::new();
+    lab.playbook("fix", &format!("sync: {{inhibit: true}}\n{}", playbook("echo fixed >> out")));
+    lab.fire(&[json!({"alertname": "A", "instance": "one"})]);
+    let mut served = Served::start(&lab, "--poll-interval 1s");
+    wait_until("it is worked on", || lab.lines("out") == ["fixed"]);
+    lab.fire(&[json!({"alertname": "A", "instance": "two"})]);
+    wait_until("a later poll brings another", || lab.lines("out").len() == 2);
+    assert_eq!(served.end("TERM"), 0);
+    let log = lab.read("serve.log");
+    assert_eq!(log.matches("`sync.inhibit` of fix mutes nothing").count(), 1, "{log}");
+}
+
+#[test]
 fn what_is_not_understood_is_answered_with_the_reason_and_starts_nothing() {
     let lab = Lab::alone();
     lab.playbook("fix", &playbook("echo fixed >> out"));
