@@ -114,7 +114,7 @@ pub struct ConcurrencySpec {
 pub struct SyncSpec {
     /// Mute exactly these alerts while working, by a posted alert and one inhibit rule.
     pub inhibit: Option<bool>,
-    /// Mute exactly these alerts while working, by a silence.
+    /// Mute these alerts while working, each by a silence on all its labels.
     pub silence: Option<bool>,
     /// `alert`: raise `AmflowRunFailed` when a run fails; `none` (the default): don't.
     pub on_failure: Option<OnFailureSpec>,

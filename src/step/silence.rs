@@ -21,7 +21,8 @@ use crate::text::Node;
 pub(super) const KIND: StepKind = StepKind {
     name: "silence",
     summary: "mutes alerts in Alertmanager while the run lives, or expires a silence that an earlier step made",
-    docs: "Without `matchers` it mutes exactly the alerts that the run works on. It is made short and extended in \
+    docs: "Without `matchers` it mutes the alerts that the run works on, by all the labels and values that they have (an \
+        alert with those and more labels is muted with them). It is made short and extended in \
         place while the run lives, found again after a crash, and expired with the run, so that paging comes back by \
         itself. With `keep: true` it stays for its `duration`, whatever becomes of the run.\n\nMatchers that would \
         also match an alert without any label are refused: such a silence mutes everything.",
@@ -41,7 +42,7 @@ pub(super) const KIND: StepKind = StepKind {
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "says what may be written; the compiler reads the nodes")]
 struct SilenceSpec {
-    /// What it mutes; all must hold. Default: exactly the run's alerts.
+    /// What it mutes; all must hold. Default: the run's alerts, by all their labels.
     #[schemars(length(min = 1))]
     matchers: Option<Vec<MatcherText>>,
     /// For how long it is made at a time; it is extended while the run lives. With `keep: true`: for how long it
@@ -136,7 +137,7 @@ impl Silence {
             matchers.push(matcher.render(cx.scope).map_err(|error| StepError::template(&field, &error))?);
         }
         if self.matchers.is_empty() {
-            matchers = exactly(cx.alerts)?;
+            matchers = narrowest(cx.alerts)?;
         }
         if matchers.iter().all(Matcher::matches_empty) {
             let message = "the silence would mute everything: no matcher needs a label to be there";
@@ -156,7 +157,7 @@ impl Silence {
 }
 
 /// Returns the narrowest matchers that mute all of these alerts: for one alert, each of its labels.
-fn exactly(alerts: &[RunAlert]) -> Result<Vec<Matcher>, StepError> {
+fn narrowest(alerts: &[RunAlert]) -> Result<Vec<Matcher>, StepError> {
     let names: BTreeSet<&str> =
         alerts.iter().flat_map(|alert| alert.labels.iter().map(|(name, _)| name.as_str())).collect();
     let value = |alert: &RunAlert, name: &str| {
@@ -200,7 +201,7 @@ impl Action for Silence {
 
     fn summary(&self) -> String {
         if self.matchers.is_empty() {
-            return "silence exactly the run's alerts".to_owned();
+            return "silence the run's alerts".to_owned();
         }
         let matchers: Vec<&str> = self.matchers.iter().map(MatcherTemplate::source).collect();
         format!("silence {}", matchers.join(", "))
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn without_matchers_exactly_the_alert_is_muted() {
+    fn without_matchers_the_alert_is_muted_by_all_its_labels() {
         let (silence, keep) = hold_of("silence: {}");
         assert_eq!(
             silence.matchers,
@@ -267,7 +268,7 @@ mod tests {
             generator_url: String::new(),
         };
         let matchers =
-            exactly(&[alert(&[("a", "1"), ("b", "x.y")]), alert(&[("a", "1"), ("b", "z"), ("c", "q")])]);
+            narrowest(&[alert(&[("a", "1"), ("b", "x.y")]), alert(&[("a", "1"), ("b", "z"), ("c", "q")])]);
         let shown: Vec<String> = matchers
             .unwrap()
             .iter()
