@@ -152,25 +152,14 @@ async fn work(
             resumed = engine.take(Take::Due, MOST_RESUMED).await?;
             engine.keep_raised(&reading.delivery.scope).await?;
         }
-        // Whether mutes are as they should be is asked beside the runs, which wait for nobody's opinion of them.
-        let cluster = cluster.filter(|_| reading.library.playbooks().iter().any(|p| p.sync.inhibit));
-        let (offers, ends) = match cluster {
-            None => engine.work_off(&reading.library, &reading.delivery, resumed).await?,
-            Some(cluster) => {
-                let mut offers = engine.admit(&reading.library, &reading.delivery).await?;
-                let muting = muting(&offers);
-                let doubts = async {
-                    if let Ok(doubts) = timeout(LONGEST_DOUBT, doubtful_mutes(&cluster, &muting)).await {
-                        doubts.iter().for_each(|doubt| engine.notice(doubt));
-                    }
-                };
-                let complete =
-                    engine.complete(&reading.library, Some(&reading.delivery), &mut offers, resumed);
-                let (ends, ()) = tokio::join!(complete, doubts);
-                (offers, ends?)
-            }
-        };
+        let (offers, ends) = engine.work_off(&reading.library, &reading.delivery, resumed).await?;
         engine.settle_put_off(&reading.delivery, &offers).await?;
+        // Once the work is done, which waits for nobody's opinion of its mutes.
+        if let Some(cluster) = cluster.filter(|_| engine.stopped_by().is_none())
+            && let Ok(doubts) = timeout(LONGEST_DOUBT, doubtful_mutes(&cluster, &muting(&offers))).await
+        {
+            doubts.iter().for_each(|doubt| engine.notice(doubt));
+        }
         Ok((offers, ends))
     };
     bench.attend(doing, show).await
