@@ -141,6 +141,20 @@ fn grafanas_values_and_pages_are_kept() {
 }
 
 #[test]
+fn numbers_may_be_cut_anywhere() {
+    let text = br#"[{"labels":{"a":"b"},"values":{"A":-5,"B":-0.25e-3,"C":1E+2,"D":0.5},"value":"-1e3"},{"labels":{"a":"c"},"x":-1.5E-7}]"#;
+    let (alerts, stats) = read_all_ways(text).unwrap();
+    assert_eq!((alerts.len(), stats.bad_count), (2, 0));
+    assert_eq!(
+        alerts[0].values.values().copied().collect::<Vec<_>>(),
+        [-5.0, -0.000_25, 100.0, 0.5, -1000.0]
+    );
+    for broken in [&b"[-"[..], b"[1e", b"[1e+", b"[-x]", b"[1.]", b"[-01]", b"[1ex]"] {
+        read_all_ways(broken).unwrap_err();
+    }
+}
+
+#[test]
 fn what_amflow_writes_it_reads() {
     let (alerts, _) = read_all_ways(&fixture("alertmanager-0.25.0-webhook-one-resolved.json")).unwrap();
     let written = serde_json::to_vec(&alerts).unwrap();

@@ -35,6 +35,8 @@ pub(super) fn read<'a, T: Deserialize<'a>>(
             Ok((_, length)) if unsure(length) => Ok(Read::More),
             Ok((_, length)) => Ok(Read::Wrong(error, at + length)),
             Err((lexical, _)) if lexical.is_eof() => Ok(Read::More),
+            // A number may be cut where it is none yet: after its sign or its `e`.
+            Err((_, offset)) if !last && at + offset + 1 >= bytes.len() => Ok(Read::More),
             Err((lexical, offset)) => {
                 let problem = without_position(&lexical);
                 if !problem.starts_with("control character") {
