@@ -1,11 +1,15 @@
 //! [`HeaderTemplate`]: the value of one HTTP header, on one line.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::outline::{Outline, Part, scalar_text};
 use super::problem::{Problem, RenderError};
 use super::reference::Reference;
 use super::scope::Scope;
+
+/// What receivers drop at both ends of a header.
+const SPACE: [char; 2] = [' ', '\t'];
 
 /// The value of an HTTP header with holes: never with CR, LF, NUL or another control character.
 #[derive(Clone)]
@@ -44,17 +48,27 @@ impl HeaderTemplate {
     /// A name without a value, a value that is not one text, a control character in it, and white
     /// space at an end of the header, which receivers drop.
     pub fn render(&self, scope: &Scope) -> Result<String, RenderError> {
-        let filling = self.outline.fill(scope)?;
         let mut header = String::new();
-        let last = filling.parts.len().saturating_sub(1);
-        for (at, part) in filling.parts.into_iter().enumerate() {
+        // Where values stand in it, and their expressions in the source.
+        let mut values: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+        for part in self.outline.fill(scope)?.parts {
             match part {
                 Part::Text(text, _) => header.push_str(&text),
                 Part::Hole(value, range) => {
-                    let text = scalar_text(&value).and_then(|text| check(text, at == 0, at == last));
-                    header.push_str(&text.map_err(|error| error.at(self.source(), range))?);
+                    let start = header.len();
+                    let text = scalar_text(&value).and_then(check);
+                    header.push_str(&text.map_err(|error| error.at(self.source(), range.clone()))?);
+                    values.push((start..header.len(), range));
                 }
             }
+        }
+        let (start, end) =
+            (header.len() - header.trim_start_matches(SPACE).len(), header.trim_end_matches(SPACE).len());
+        let loses = |value: &Range<usize>| !value.is_empty() && (value.start < start || value.end > end);
+        if let Some((_, range)) = values.into_iter().find(|(value, _)| loses(value)) {
+            let message = "begins or ends the header with white space, which receivers drop";
+            let error = RenderError::new("header-space", message).with_hint("`{{ x | trim }}`");
+            return Err(error.at(self.source(), range));
         }
         Ok(header)
     }
@@ -76,16 +90,11 @@ fn is_forbidden(character: char) -> bool {
     character.is_control() && character != '\t'
 }
 
-fn check(text: String, is_first: bool, is_last: bool) -> Result<String, RenderError> {
+fn check(text: String) -> Result<String, RenderError> {
     const LONGEST: usize = 64 << 10;
-    let space = [' ', '\t'];
     if text.contains(is_forbidden) {
         let error = RenderError::new("header-control", "holds a line break or a control character");
         return Err(error.with_hint("`{{ x | lines | first }}` is one line, `{{ x | to_json }}` is escaped"));
-    }
-    if (is_first && text.starts_with(space)) || (is_last && text.ends_with(space)) {
-        let error = RenderError::new("header-space", "begins or ends with white space, which receivers drop");
-        return Err(error.with_hint("`{{ x | trim }}`"));
     }
     if text.len() > LONGEST {
         return Err(RenderError::new("value-too-long", "is longer than 64 KiB"));
@@ -107,5 +116,12 @@ mod tests {
             assert!(render(hostile).is_err(), "{hostile:?}");
         }
         assert!(HeaderTemplate::compile("a\nb").is_err());
+        for (source, value) in
+            [("{{ x }}", " a"), (" {{ x }}", " a"), ("{{ x }}\t", "a "), ("{{ '' }}{{ x }}b", "\ta")]
+        {
+            let template = HeaderTemplate::compile(source).expect(source);
+            let error = template.render(&Scope::new().with("x", Value::from(value))).expect_err(source);
+            assert_eq!(error.code, "header-space", "{source}");
+        }
     }
 }
