@@ -145,11 +145,12 @@ fn assemble<'t>(pieces: impl Iterator<Item = Piece<'t>>) -> Result<String, Refus
                     let here = range.start + at..range.start + at + character.len_utf8();
                     check_character(character, &here)?;
                     url.push(character);
-                    place = advance(place, character, &url, &mut segment)?;
+                    place = advance(place, character, &here, &url, &mut segment)?;
                 }
             }
             Piece::Hole(value, range) => match place {
                 Place::Scheme | Place::Authority => return Err(refuse_host(range)),
+                Place::Path | Place::Query if ends_in_escape(&url) => return Err(refuse_escape(range)),
                 Place::Path | Place::Query => {
                     let text = value.map(|value| percent_encode(&value_text(value)));
                     if place == Place::Path {
@@ -177,9 +178,19 @@ fn value_text(value: &Value) -> String {
 }
 
 /// Moves on by one character of the author's text.
-fn advance(place: Place, character: char, url: &str, segment: &mut Segment) -> Result<Place, Refusal> {
+fn advance(
+    place: Place,
+    character: char,
+    here: &Range<usize>,
+    url: &str,
+    segment: &mut Segment,
+) -> Result<Place, Refusal> {
     match (place, character) {
         (Place::Scheme, '/') if url.ends_with("://") => Ok(Place::Authority),
+        // Such slashes are passed over, and what comes after them is the host.
+        (Place::Authority, '/') if url.ends_with(":///") => {
+            Err(not_a_url(here.clone(), "the host is missing"))
+        }
         (Place::Authority, '/') => Ok(Place::Path),
         (Place::Authority, '?' | '#') => Ok(Place::Query),
         (Place::Path, '/') => std::mem::take(segment).end().map(|()| Place::Path),
@@ -228,6 +239,25 @@ fn refuse_host(range: Range<usize>) -> Refusal {
         range,
         message: "a value cannot stand in the scheme, user, host or port of a URL".to_owned(),
         hint: Some(HOST_HINT),
+    }
+}
+
+/// Tells whether a text ends inside of `%41`: what follows would be taken for the rest of it.
+fn ends_in_escape(text: &str) -> bool {
+    let mut last = text.bytes().rev();
+    match last.next() {
+        Some(b'%') => true,
+        Some(digit) => digit.is_ascii_hexdigit() && last.next() == Some(b'%'),
+        None => false,
+    }
+}
+
+fn refuse_escape(range: Range<usize>) -> Refusal {
+    Refusal {
+        code: "url-syntax",
+        range,
+        message: "a value cannot stand after half of a percent escape".to_owned(),
+        hint: Some("write both digits of the escape; a percent sign alone is `%25`"),
     }
 }
 
@@ -294,9 +324,19 @@ mod tests {
 
     #[test]
     fn what_is_no_url_is_refused() {
-        for source in
-            ["", "h/a", "ftp://h/", "https://h/a b", "https://h\\@evil/{{ x }}", "ht\ntps://h/", "mailto:a@b"]
-        {
+        for source in [
+            "",
+            "h/a",
+            "ftp://h/",
+            "https://h/a b",
+            "https://h\\@evil/{{ x }}",
+            "ht\ntps://h/",
+            "mailto:a@b",
+            "https:///{{ x }}/a",
+            "https:////h/{{ x }}",
+            "https://h/%{{ x }}",
+            "https://h/?a=%4{{ x }}",
+        ] {
             assert!(UrlTemplate::compile(source).is_err(), "{source}");
         }
     }
