@@ -14,6 +14,7 @@
 pub mod alert;
 pub mod duration;
 pub mod fingerprint;
+pub(crate) mod go_string;
 pub mod id;
 pub mod index;
 pub mod labels;

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::ops::Range;
 
-use regex_syntax::ast;
-
 use super::outline::{Outline, Part, scalar_text};
 use super::parsed::Leaf;
 use super::problem::{Problem, RenderError};
 use super::reference::Reference;
 use super::scope::Scope;
+use super::stand_in::{MOST_HOLES, is_literal_in, is_stand_in, number_of, stand_in, without_stand_ins};
 use crate::model::matcher::{MatchOp, Matcher, MatcherSyntax, parse_one};
 
 /// One matcher in Alertmanager's syntax with holes inside its value: `instance = "{{ alert.labels.instance }}"`.
@@ -19,10 +18,6 @@ use crate::model::matcher::{MatchOp, Matcher, MatcherSyntax, parse_one};
 pub struct MatcherTemplate {
     outline: Outline,
 }
-
-/// Stands for the hole with a number while the matcher is parsed: a character for private use.
-const FIRST_STAND_IN: u32 = 0xF_0000;
-const MOST_HOLES: usize = 1000;
 
 struct Refusal {
     code: &'static str,
@@ -175,8 +170,7 @@ impl Skeleton {
                 value.push(character);
                 continue;
             }
-            let number = (u32::from(character) - FIRST_STAND_IN) as usize;
-            let text = values.get(number).map(String::as_str).unwrap_or_default();
+            let text = values.get(number_of(character)).map(String::as_str).unwrap_or_default();
             if !self.op.is_regex() {
                 value.push_str(text);
             } else if characters.peek().is_some_and(|next| matches!(next, '*' | '+' | '?' | '{')) {
@@ -187,25 +181,6 @@ impl Skeleton {
         }
         Matcher::new(self.name.clone(), self.op, value).map_err(|error| error.to_string())
     }
-}
-
-fn stand_in(number: usize) -> char {
-    u32::try_from(number)
-        .ok()
-        .and_then(|number| char::from_u32(FIRST_STAND_IN + number))
-        .unwrap_or('\u{F0000}')
-}
-
-fn is_stand_in(character: char) -> bool {
-    (FIRST_STAND_IN..=0xF_FFFD).contains(&u32::from(character))
-}
-
-fn without_stand_ins(message: &str) -> String {
-    let mut plain = String::new();
-    for character in message.chars() {
-        if is_stand_in(character) { plain.push_str("{{ ... }}") } else { plain.push(character) }
-    }
-    plain
 }
 
 /// The bytes of the source that a range of the parsed text came from.
@@ -229,34 +204,6 @@ fn in_source(places: &[(usize, Range<usize>)], range: &Range<usize>) -> Range<us
 
 fn refuse(range: Range<usize>, message: &str) -> Refusal {
     Refusal { code: "matcher-hole", range, message: message.to_owned(), hint: None }
-}
-
-/// Tells whether a character is a literal of its own in a pattern: not in a class, a count, a name, `\Q...\E`.
-fn is_literal_in(pattern: &str, character: char) -> bool {
-    struct Search {
-        character: char,
-        found: bool,
-    }
-    impl ast::Visitor for Search {
-        type Output = bool;
-        type Err = ();
-
-        fn finish(self) -> Result<bool, ()> {
-            Ok(self.found)
-        }
-
-        fn visit_pre(&mut self, node: &ast::Ast) -> Result<(), ()> {
-            if let ast::Ast::Literal(literal) = node {
-                self.found |= literal.c == self.character && literal.kind == ast::LiteralKind::Verbatim;
-            }
-            Ok(())
-        }
-    }
-    if pattern.contains("\\Q") {
-        return false;
-    }
-    let Ok(tree) = ast::parse::Parser::new().parse(pattern) else { return false };
-    ast::visit(&tree, Search { character, found: false }).unwrap_or(false)
 }
 
 #[cfg(test)]

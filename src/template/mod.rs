@@ -19,6 +19,7 @@ mod header;
 mod json;
 mod matcher;
 mod shell;
+mod stand_in;
 mod promql;
 mod names;
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::print::{is_go_space, is_reserved};
 use super::{MatchOp, Matcher, MatcherError, Seen};
+use crate::model::go_string::unquoted;
 
 const OPERATOR: &str = "expected an operator such as '=', '!=', '=~' or '!~'";
 const COMMA: &str = "expected a comma or close brace";
@@ -271,7 +272,7 @@ impl Parser<'_> {
         if token.kind == Kind::Unquoted {
             return Ok(raw.to_owned());
         }
-        unquote(raw).map_err(|at| {
+        unquoted(raw).map_err(|at| {
             let start = token.range.start + at;
             let escape = &self.lexer.text[start..token.range.end];
             let hint = escape.starts_with('\\').then(|| "write a backslash as `\\\\`".to_owned());
@@ -293,55 +294,4 @@ fn bad_hint(text: &str, range: &Range<usize>) -> Option<String> {
         Some(c) if !is_reserved(c) => Some("quote a value that holds spaces".to_owned()),
         _ => None,
     }
-}
-
-/// Resolves a quoted text by the rules of Go's strings; the error is the place of what is wrong.
-fn unquote(raw: &str) -> Result<String, usize> {
-    let inner = &raw[1..raw.len() - 1];
-    let mut bytes = Vec::with_capacity(inner.len());
-    let mut rest = inner;
-    while let Some(c) = rest.chars().next() {
-        let at = raw.len() - 1 - rest.len();
-        rest = &rest[c.len_utf8()..];
-        match c {
-            '\n' => return Err(at),
-            '\\' => rest = unescape(rest, &mut bytes).ok_or(at)?,
-            c => bytes.extend(c.encode_utf8(&mut [0; 4]).bytes()),
-        }
-    }
-    // Escapes such as `\xff` can make bytes that are no text.
-    String::from_utf8(bytes).map_err(|_| 0)
-}
-
-fn unescape<'a>(rest: &'a str, out: &mut Vec<u8>) -> Option<&'a str> {
-    let kind = rest.chars().next()?;
-    let after = &rest[kind.len_utf8()..];
-    let number = |digits: &'a str, count: usize, radix: u32| {
-        let text =
-            digits.get(..count).filter(|text| text.bytes().all(|byte| char::from(byte).is_digit(radix)))?;
-        Some((u32::from_str_radix(text, radix).ok()?, &digits[count..]))
-    };
-    let simple = match kind {
-        'a' => 7,
-        'b' => 8,
-        'f' => 12,
-        'n' => b'\n',
-        'r' => b'\r',
-        't' => b'\t',
-        'v' => 11,
-        '\\' | '"' => u8::try_from(kind).ok()?,
-        'x' | '0'..='7' => {
-            let (code, after) = if kind == 'x' { number(after, 2, 16)? } else { number(rest, 3, 8)? };
-            out.push(u8::try_from(code).ok()?);
-            return Some(after);
-        }
-        'u' | 'U' => {
-            let (code, after) = number(after, if kind == 'u' { 4 } else { 8 }, 16)?;
-            out.extend(char::from_u32(code)?.encode_utf8(&mut [0; 4]).bytes());
-            return Some(after);
-        }
-        _ => return None,
-    };
-    out.push(simple);
-    Some(after)
 }
