@@ -12,6 +12,7 @@ mod alertmanager;
 mod checks;
 mod client;
 mod docs;
+mod fuzz;
 mod help;
 mod histories;
 mod hostile;

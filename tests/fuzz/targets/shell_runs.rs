@@ -1,0 +1,3 @@
+#![no_main]
+
+amflow_fuzz::target!("shell_runs");

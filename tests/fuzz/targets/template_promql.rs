@@ -1,0 +1,3 @@
+#![no_main]
+
+amflow_fuzz::target!("template_promql");
