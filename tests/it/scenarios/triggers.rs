@@ -72,7 +72,8 @@ fn a_group_is_resolved_when_all_its_alerts_are_and_each_is_muted() {
             instance,
             &format!(
                 "matchers: [alertname = A, instance = {instance}]\ngroup_by: [instance]\nsync: {{inhibit: true}}\nsteps:\n  \
-                 - exec: ['true']\n  - wait: {{until: resolved, for: 1s, timeout: {timeout}}}\n"
+                 - shell: |\n      touch began.{instance}\n      while [ ! -e go.{instance} ]; do sleep 0.02; done\n  \
+                 - wait: {{until: resolved, for: 1s, timeout: {timeout}}}\n"
             ),
         );
     }
@@ -80,8 +81,10 @@ fn a_group_is_resolved_when_all_its_alerts_are_and_each_is_muted() {
         let alerts = ["1", "2"].map(|n| json!({"alertname": "A", "instance": instance, "name": n}));
         lab.fire(&alerts);
         let child = lab.start("run --poll");
-        wait_until("both are muted", || lab.alerts("amflow_state", "running").len() == 2);
+        lab.await_file(&format!("began.{instance}"));
+        assert_eq!(lab.alerts("amflow_state", "running").len(), 2, "each is muted");
         lab.resolve(&alerts[..resolved]);
+        lab.write(&format!("go.{instance}"), "");
         match resolved {
             1 => outcome(child).code(1).says("1 alert still fires"),
             _ => outcome(child).code(0).says("1 run, 1 succeeded"),
