@@ -4,6 +4,7 @@ mod access;
 mod amtool;
 mod approvals;
 mod bad_input;
+mod burst;
 mod failures;
 mod kills;
 mod large;

@@ -21,10 +21,15 @@ pub(crate) struct Served {
 impl Served {
     /// Starts it on a port that the system chooses.
     pub(crate) fn start(lab: &Lab, args: &str) -> Self {
-        Self::launch(lab, lab.amflow(&format!("serve --web.listen-address 127.0.0.1:0 {args}")))
+        Self::start_at(lab, 0, args)
     }
 
-    fn launch(lab: &Lab, mut command: Command) -> Self {
+    /// Starts it on a port.
+    pub(crate) fn start_at(lab: &Lab, port: u16, args: &str) -> Self {
+        Self::launch(lab, lab.amflow(&format!("serve --web.listen-address 127.0.0.1:{port} {args}")))
+    }
+
+    pub(crate) fn launch(lab: &Lab, mut command: Command) -> Self {
         let log = File::create(lab.path("serve.log")).unwrap();
         let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let mut served = Self { child, port: 0 };
@@ -38,7 +43,7 @@ impl Served {
         served
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/webhook", self.port)
     }
 
@@ -58,7 +63,7 @@ impl Served {
     }
 
     /// Ends it by a signal, and returns its exit code.
-    fn end(&mut self, signal: &str) -> i32 {
+    pub(crate) fn end(&mut self, signal: &str) -> i32 {
         send(signal, self.child.id());
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
@@ -113,7 +118,7 @@ pub(crate) fn playbook(script: &str) -> String {
 }
 
 /// The configuration of an Alertmanager that sends everything to a service.
-fn sends_to(url: &str) -> String {
+pub(crate) fn sends_to(url: &str) -> String {
     format!(
         "route: {{receiver: amflow, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}\n\
          receivers:\n- name: amflow\n  webhook_configs: [{{url: '{url}'}}]\n"

@@ -42,13 +42,19 @@ impl Alertmanager {
 
     /// Starts the first of a cluster.
     pub(crate) fn start_clustered(config: &str) -> Self {
-        Self::launch(config, Some(free_port()), None, &[])
+        Self::start_clustered_with(config, &[])
+    }
+
+    /// The same, with more flags, which its peers have as well.
+    pub(crate) fn start_clustered_with(config: &str, flags: &[&str]) -> Self {
+        Self::launch(config, Some(free_port()), None, flags)
     }
 
     /// Starts another one of this one's cluster, and waits until both know each other.
     pub(crate) fn start_peer(&self, config: &str) -> Self {
         let gossip_port = self.gossip_port.expect("start the first by start_clustered");
-        let peer = Self::launch(config, Some(free_port()), Some(gossip_port), &[]);
+        let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
+        let peer = Self::launch(config, Some(free_port()), Some(gossip_port), &flags);
         for one in [self, &peer] {
             wait_until("the peers know each other", || {
                 one.get("/api/v2/status").is_some_and(|body| body.matches("\"address\"").count() == 2)
@@ -185,10 +191,15 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// Looks at a condition until it holds, and fails when it does not in good time.
-pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, holds: impl FnMut() -> bool) {
+    wait_for(PATIENCE, what, holds);
+}
+
+/// The same, with the patience that the condition needs.
+pub(crate) fn wait_for(patience: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !holds() {
-        assert!(begin.elapsed() < PATIENCE, "still not so after {PATIENCE:?}: {what}");
+        assert!(begin.elapsed() < patience, "still not so after {patience:?}: {what}");
         std::thread::sleep(GLANCE);
     }
 }
