@@ -229,7 +229,8 @@ impl Work<'_> {
     }
 
     fn hear_stop(&mut self, asked: Option<String>) {
-        if let Some(by) = asked {
+        // A process that drains leaves its runs to the next one, also when it has no more time for them.
+        if let Some(by) = asked.filter(|_| !self.engine.stop.draining()) {
             let id = format!("stop:{}:{by}", self.engine.owner.pid);
             self.machine.signal(Signal { id, kind: SignalKind::Cancel { by } });
         }

@@ -256,6 +256,40 @@ fn draining_ends_the_running_step_and_leaves_the_rest_to_the_next_start() {
 }
 
 #[test]
+fn what_does_not_end_in_time_is_judged_by_the_next_start() {
+    let lab = Lab::alone();
+    lab.configure("server: {drain_timeout: 300ms}\n");
+    for (name, idempotent) in [("again", true), ("once", false)] {
+        lab.playbook(
+            name,
+            &format!(
+                "matchers: [alertname = A]\n{FREE}steps:\n  - id: work\n    idempotent: {idempotent}\n    shell: |\n      \
+                 echo {name} >> out\n      while [ ! -e enough ]; do sleep 0.02; done\non_failure:\n  \
+                 - shell: printf '%s\\n' {{{{ failed.reason }}}} >> told\n"
+            ),
+        );
+    }
+    let mut served = Served::start(&lab, "");
+    served.deliver(&webhook(&[("x", "firing")]));
+    wait_until("both steps run", || lab.lines("out").len() == 2);
+    assert_eq!(served.end("TERM"), 143);
+    assert!(lab.read("serve.log").contains("2 runs left for the next start"), "{}", lab.read("serve.log"));
+    lab.write("enough", "");
+    let _again = Served::start(&lab, "");
+    wait_until("both runs are over", || {
+        lab.runs().iter().all(|run| ["succeeded", "failed"].contains(&run["status"].as_str().unwrap()))
+    });
+    for run in lab.runs() {
+        let wanted = if run["playbook"] == "again" { "succeeded" } else { "failed" };
+        assert_eq!(run["status"], wanted, "{run:#}");
+    }
+    let mut out = lab.lines("out");
+    out.sort();
+    assert_eq!(out, ["again", "again", "once"]);
+    assert!(lab.read("told").contains("lost"), "{}", lab.read("told"));
+}
+
+#[test]
 fn killed_at_any_time_nothing_that_was_acknowledged_is_lost_or_done_twice() {
     let lab = Lab::alone();
     lab.playbook("fix", &playbook("echo \"{{ alert.labels.instance }}\" >> out"));
