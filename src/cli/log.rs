@@ -115,7 +115,8 @@ impl<'u> Log<'u> {
     }
 
     fn is_told(&mut self, line: &LogLine) -> bool {
-        self.told.retain(|(at, _)| line.at.duration_since(*at).as_secs() < AGAIN_SECONDS);
+        // A clock that is set back makes nothing young again.
+        self.told.retain(|(at, _)| line.at.duration_since(*at).as_secs().abs() < AGAIN_SECONDS);
         if self.told.iter().any(|(_, text)| *text == line.text) {
             return true;
         }

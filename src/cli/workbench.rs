@@ -18,7 +18,7 @@ use crate::engine::{
     Clock, Compile, Delivery, Engine, EngineOptions, Parts, RunFilter, RunSummary, Stop, Stopper, Store,
     StoreError, gate_keys,
 };
-use crate::perform::{Connection, Live, LiveOptions, SystemClock, ignores_hangup, is_alive, owner};
+use crate::perform::{Connection, Live, LiveOptions, SystemClock, ignores_hangup, life_of, owner};
 use crate::playbook::compile_text;
 use crate::run::{RunStatus, pauses_in_words};
 use crate::store::{Access, Opening, open};
@@ -97,7 +97,7 @@ impl Workbench {
             reporter: Arc::new(reporter),
             owner: owner(),
             compile: compile(settings),
-            is_alive: Arc::new(is_alive),
+            life_of: Arc::new(life_of),
             options: EngineOptions { started_by: Some(os_user(context)), ..settings.engine_options() },
             stop,
         });

@@ -13,8 +13,11 @@ use super::Engine;
 use super::heart::Heard;
 use super::keep::{Keeper, carry_over, renewal_of};
 use super::ports::{Call, Lease, Parking, RunHeader, StoreError};
+use super::set_clock::SetClock;
 use super::stop::Stop;
-use crate::run::{Machine, Next, PendingCall, RunEvent, RunStatus, Signal, SignalKind, Waits, is_raised};
+use crate::run::{
+    GateChange, Machine, Next, PendingCall, RunEvent, RunStatus, Signal, SignalKind, Waits, is_raised,
+};
 use crate::step::{Effect, HoldAction, HoldEffect, Reply};
 
 /// How this process left a run.
@@ -66,6 +69,7 @@ struct Work<'e> {
     calls: JoinSet<(String, Reply)>,
     tokens: HashMap<String, CancellationToken>,
     keeper: Keeper,
+    clock: SetClock,
     paused: bool,
     /// Renewals during which it waited for its concurrency key alone.
     alone: u32,
@@ -92,6 +96,7 @@ impl Engine {
             calls: JoinSet::new(),
             tokens: HashMap::new(),
             keeper: Keeper::default(),
+            clock: SetClock::new(self.clock.as_ref()),
             paused: false,
             alone: 0,
             at_once: CancellationToken::new(),
@@ -138,6 +143,7 @@ impl Work<'_> {
             while let Ok(heard) = hear.try_recv() {
                 self.hear(heard)?;
             }
+            self.look_at_the_clock();
             let next = self.machine.next(engine.clock.now(), self.paused || stop.draining());
             if next.finished {
                 // What is left is a line in the journal: the next run's first one shares its commit.
@@ -169,7 +175,6 @@ impl Work<'_> {
                 slot = None;
             }
             let renew = self.renew_holds();
-            let wake = [next.wake, renew].into_iter().flatten().min();
             tokio::select! {
                 Some(done) = self.calls.join_next(), if !self.calls.is_empty() => {
                     if let Ok((key, reply)) = done {
@@ -177,7 +182,8 @@ impl Work<'_> {
                     }
                 }
                 Some(heard) = hear.recv() => self.hear(heard)?,
-                () = until(engine, wake) => {}
+                () = until(engine, next.wake) => {}
+                () = after(engine, renew) => {}
                 () = stop.changed() => self.hear_stop(stop.asked()),
             }
         }
@@ -236,11 +242,16 @@ impl Work<'_> {
         }
     }
 
-    async fn commit(
-        &mut self,
-        events: Vec<RunEvent>,
-        gates: Vec<crate::run::GateChange>,
-    ) -> Result<(), StoreError> {
+    /// Takes note of a wall clock that was set: what the run waits for, and how long it may take, moves along.
+    fn look_at_the_clock(&mut self) {
+        let clock = self.engine.clock.as_ref();
+        if let Some(by) = self.clock.was_set(clock) {
+            self.machine.clock_was_set(by, clock.now());
+            self.keeper.renew_all(clock.steady());
+        }
+    }
+
+    async fn commit(&mut self, events: Vec<RunEvent>, gates: Vec<GateChange>) -> Result<(), StoreError> {
         if events.is_empty() && gates.is_empty() {
             return Ok(());
         }
@@ -249,7 +260,7 @@ impl Work<'_> {
         let stamped = engine.store.append(self.lease.clone(), events, gates, now).await?;
         for event in &stamped {
             engine.reporter.event(&self.header, event);
-            self.keeper.note(&self.machine.run, &event.event, event.at);
+            self.keeper.note(&self.machine.run, &event.event, engine.clock.steady());
             let tells = self.machine.playbook().sync.alert_on_failure;
             engine.keep_failure(&self.header, &self.machine.run, &event.event, tells).await?;
         }
@@ -299,7 +310,7 @@ impl Work<'_> {
             }
             Reply::Stopped { .. } => {}
             _ => {
-                self.keeper.failed(&self.machine.run, id, self.engine.clock.now());
+                self.keeper.failed(&self.machine.run, id, self.engine.clock.steady());
                 self.engine
                     .reporter
                     .notice(&format!("run {}: the hold {id} could not be renewed", self.lease.run));
@@ -308,9 +319,9 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Begins the renewals that are due and returns when the next one is.
-    fn renew_holds(&mut self) -> Option<Timestamp> {
-        let now = self.engine.clock.now();
+    /// Begins the renewals that are due and returns when the next one is, by the steady clock.
+    fn renew_holds(&mut self) -> Option<Duration> {
+        let now = self.engine.clock.steady();
         for id in self.keeper.due(&self.machine.run, now, |id| self.machine.is_releasing(id)) {
             if let Some(effect) = renewal_of(&self.machine.run, &id) {
                 self.renew(id, effect);
@@ -405,6 +416,13 @@ impl Work<'_> {
 async fn until(engine: &Engine, at: Option<Timestamp>) {
     match at {
         Some(at) => engine.clock.sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn after(engine: &Engine, steady: Option<Duration>) {
+    match steady {
+        Some(steady) => engine.clock.sleep(steady.saturating_sub(engine.clock.steady())).await,
         None => std::future::pending().await,
     }
 }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
@@ -17,14 +18,15 @@ const LOOK: Duration = Duration::from_secs(30);
 
 impl Engine {
     /// Returns the alerts that have resolved since they were last seen, as a delivery would bring them:
-    /// those of open episodes that a poll no longer lists, and that every peer has lost before their endsAt.
+    /// those of open episodes that a poll no longer lists, and that every peer has lost before their endsAt. `answered`
+    /// is when the poll was answered, by the clock that gives the ends.
     ///
     /// # Errors
     ///
     /// The store's.
-    pub async fn ends(&self, polled: &Delivery) -> Result<Vec<Alert>, StoreError> {
+    pub async fn ends(&self, polled: &Delivery, answered: Timestamp) -> Result<Vec<Alert>, StoreError> {
         let Some(listed) = &polled.listed else { return Ok(Vec::new()) };
-        let open = self.store.open_episodes(polled.scope.clone(), polled.at).await?;
+        let open = self.store.open_episodes(polled.scope.clone(), answered).await?;
         let gone: Vec<OpenEpisode> =
             open.into_iter().filter(|e| listed.binary_search(&e.alert.fingerprint).is_err()).collect();
         if gone.is_empty() {

@@ -89,9 +89,7 @@ impl Engine {
     /// Renews leases for as long as it is polled.
     pub(super) async fn beat(&self) {
         loop {
-            let now = self.clock.now();
-            let due = now.checked_add(self.options.heartbeat).unwrap_or(now);
-            self.clock.sleep_until(due).await;
+            self.clock.sleep(self.options.heartbeat).await;
             let leases = self.heart.leases();
             if leases.is_empty() {
                 continue;

@@ -13,10 +13,11 @@ use crate::step::{Hold, HoldAction, HoldEffect};
 /// How soon a renewal that failed is tried again: there is time for it, well inside the lease.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// When holds are renewed, and whose turn it is.
+/// When holds are renewed, and whose turn it is. Moments are those of the steady clock: an Alertmanager elsewhere
+/// does not wait because the wall clock is set back here.
 #[derive(Debug, Default)]
 pub(super) struct Keeper {
-    renew_at: BTreeMap<String, Timestamp>,
+    renew_at: BTreeMap<String, Duration>,
     turns: HashMap<String, Turn>,
 }
 
@@ -31,11 +32,11 @@ impl Keeper {
     }
 
     /// Takes note of a hold that was made or released.
-    pub(super) fn note(&mut self, run: &Run, event: &RunEvent, at: Timestamp) {
+    pub(super) fn note(&mut self, run: &Run, event: &RunEvent, now: Duration) {
         match event {
             RunEvent::HoldMade { id, .. } => {
                 if let Some(hold) = run.holds.get(id).filter(|hold| is_kept(hold)) {
-                    self.renew_at.insert(id.clone(), renewal(at, hold.hold.lease_seconds()));
+                    self.renew_at.insert(id.clone(), renewal(now, hold.hold.lease_seconds()));
                 }
             }
             RunEvent::HoldReleased { id, .. } => {
@@ -46,15 +47,21 @@ impl Keeper {
     }
 
     /// Takes note of a renewal that failed.
-    pub(super) fn failed(&mut self, run: &Run, id: &str, now: Timestamp) {
+    pub(super) fn failed(&mut self, run: &Run, id: &str, now: Duration) {
         if run.holds.get(id).is_some_and(is_kept) {
-            self.renew_at.insert(id.to_owned(), now.checked_add(AGAIN).unwrap_or(now));
+            self.renew_at.insert(id.to_owned(), now.saturating_add(AGAIN));
         }
+    }
+
+    /// Lets all be renewed now: an Alertmanager on this host sees the ends of their leases where they were before
+    /// the clock was set.
+    pub(super) fn renew_all(&mut self, now: Duration) {
+        self.renew_at.values_mut().for_each(|at| *at = now);
     }
 
     /// Returns the ids of the holds that are to be renewed now; those that a process left which is gone
     /// at once, because their leases may be almost over.
-    pub(super) fn due(&mut self, run: &Run, now: Timestamp, releasing: impl Fn(&str) -> bool) -> Vec<String> {
+    pub(super) fn due(&mut self, run: &Run, now: Duration, releasing: impl Fn(&str) -> bool) -> Vec<String> {
         let kept: BTreeMap<_, _> =
             run.holds.iter().filter(|(id, hold)| is_kept(hold) && !releasing(id)).collect();
         self.renew_at.retain(|id, _| kept.contains_key(id));
@@ -70,7 +77,7 @@ impl Keeper {
     }
 
     /// Returns when the next renewal is due.
-    pub(super) fn next(&self) -> Option<Timestamp> {
+    pub(super) fn next(&self) -> Option<Duration> {
         self.renew_at.values().min().copied()
     }
 }
@@ -108,6 +115,6 @@ fn is_kept(hold: &HoldState) -> bool {
 }
 
 /// A third of the lease leaves time for two more tries.
-fn renewal(from: Timestamp, lease_seconds: u64) -> Timestamp {
-    from.checked_add(Duration::from_secs((lease_seconds / 3).max(1))).unwrap_or(from)
+fn renewal(from: Duration, lease_seconds: u64) -> Duration {
+    from.saturating_add(Duration::from_secs((lease_seconds / 3).max(1)))
 }

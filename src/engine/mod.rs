@@ -17,6 +17,7 @@ mod put_off;
 mod raised;
 mod recovery;
 mod service;
+mod set_clock;
 mod stop;
 mod tasks;
 #[cfg(test)]
@@ -34,9 +35,9 @@ pub use admission::{Delivery, Offer, OfferAnswer, StartedRun, waits_for_a_run};
 pub use driver::{RunEnd, RunEndKind};
 pub use options::{EngineOptions, Offered};
 pub use ports::{
-    Admitted, Answer, Ask, Call, Claim, Clock, Episode, EpisodeKey, Judge, KeyAsk, LEASE, Later, Lease,
-    Observation, OpenEpisode, Owner, Parking, Performer, Raised, Renewed, Reporter, RunCount, RunFilter,
-    RunHeader, RunSummary, Store, StoreError, Take, Taken,
+    Admitted, Answer, Ask, CLOCKS_DIFFER, Call, Claim, Clock, Episode, EpisodeKey, Judge, KeyAsk, LEASE,
+    Later, Lease, Life, LifeOf, Observation, OpenEpisode, Owner, Parking, Performer, Raised, Renewed,
+    Reporter, RunCount, RunFilter, RunHeader, RunSummary, Store, StoreError, Take, Taken,
 };
 pub use recovery::Resumed;
 pub use service::{Receipt, Refusal, Service, ServiceOptions, ServiceState, ServiceWork};
@@ -45,8 +46,6 @@ pub use tasks::{DecideError, Decided, RunTask, Say, TaskFilter, TaskStatus, deci
 
 /// Compiles a playbook's stored text again.
 pub type Compile = Arc<dyn Fn(&str) -> Result<Arc<Playbook>, String> + Send + Sync>;
-/// Tells whether a process still lives on this host.
-pub type IsAlive = Arc<dyn Fn(&Owner) -> bool + Send + Sync>;
 
 /// The embeddable program: everything that drives runs, over ports.
 #[derive(Clone)]
@@ -57,7 +56,7 @@ pub struct Engine {
     reporter: Arc<dyn Reporter>,
     owner: Owner,
     compile: Compile,
-    is_alive: IsAlive,
+    life_of: LifeOf,
     options: EngineOptions,
     slots: Arc<Semaphore>,
     heart: heart::Heart,
@@ -78,8 +77,8 @@ pub struct Parts {
     pub owner: Owner,
     /// Compiles stored playbooks.
     pub compile: Compile,
-    /// Tells whether the owner of a run lives.
-    pub is_alive: IsAlive,
+    /// Tells what is known of the life of the owner of a run.
+    pub life_of: LifeOf,
     /// Settings.
     pub options: EngineOptions,
     /// How it is told to stop.
@@ -97,7 +96,7 @@ impl Engine {
             reporter: parts.reporter,
             owner: parts.owner,
             compile: parts.compile,
-            is_alive: parts.is_alive,
+            life_of: parts.life_of,
             heart: heart::Heart::default(),
             options: parts.options,
             slots,

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,12 +23,16 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Says whether a signal may be left, by the run's journal and the signals that are not in it yet.
 pub type Judge = Box<dyn FnOnce(&[Stamped], &[Signal]) -> bool + Send>;
 
-/// The wall clock, and timers on it. The only way to learn the time.
+/// The wall clock, which may be set, and a steady one, which may not; timers on both. The only way to learn the time.
 pub trait Clock: Send + Sync {
     /// Returns the present.
     fn now(&self) -> Timestamp;
-    /// Waits until then; returns at once when it is past.
+    /// Returns the time since some moment, always the same one, whatever is done to the wall clock meanwhile.
+    fn steady(&self) -> Duration;
+    /// Waits until then by the wall clock; returns at once when it is past.
     fn sleep_until(&self, until: Timestamp) -> Answer<'_, ()>;
+    /// Waits that long by the steady clock: what is done now and again goes on when the wall clock is set back.
+    fn sleep(&self, time: Duration) -> Answer<'_, ()>;
 }
 
 /// One effect to be performed.
@@ -172,6 +176,20 @@ pub struct Owner {
     /// The process's start time in clock ticks since boot, as /proc has it: a pid can be used again.
     pub start_time: u64,
 }
+
+/// What is known of the life of a process that holds leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It lives, on this host: its leases hold, whatever the clock says of them.
+    Lives,
+    /// It was on this host, and is gone.
+    Gone,
+    /// It is on another host, or in another container: its leases tell.
+    Unknown,
+}
+
+/// Tells what is known of the life of a process.
+pub type LifeOf = Arc<dyn Fn(&Owner) -> Life + Send + Sync>;
 
 /// A hold on a run by a process.
 #[derive(Clone, Debug, PartialEq)]
@@ -468,14 +486,17 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Answer<'_, Result<Vec<Stamped>, StoreError>>;
 
-    /// Takes unfinished runs. A run is taken only when it is parked, when its lease expired, or when
-    /// its owner was on this host and is gone (which `is_alive` tells).
+    /// Takes unfinished runs. A run is taken only when it is parked, when its owner was on this host and is gone
+    /// (which `life_of` tells), or when nothing is known of its owner and its lease expired.
+    ///
+    /// Where a run was written to later than `now`, the clock was set back since: it is due as much later as it was
+    /// then. Where a lease ends later than a new one would, it ends with that.
     fn take(
         &self,
         which: Take,
         max: usize,
         owner: Owner,
-        is_alive: Arc<dyn Fn(&Owner) -> bool + Send + Sync>,
+        life_of: LifeOf,
         now: Timestamp,
     ) -> Answer<'_, Result<Vec<Taken>, StoreError>>;
 
@@ -519,7 +540,8 @@ pub trait Store: Send + Sync {
     /// Stores what was put off, one row a playbook, scope and target; keeps the first `since`.
     fn put_later(&self, later: Vec<Later>) -> Answer<'_, Result<(), StoreError>>;
 
-    /// Returns what was put off, oldest first; `due` only what may pass by now (no `until`, or it is past).
+    /// Returns what was put off, oldest first; `due` only what may pass by now: no `until`, or it is past; or it was
+    /// put off in the future, before the clock was set back.
     fn later(&self, due: Option<Timestamp>) -> Answer<'_, Result<Vec<Later>, StoreError>>;
 
     /// Returns the playbooks that have put off something which may pass by now, in order of names.
@@ -590,5 +612,8 @@ pub struct Renewed {
     pub paused: bool,
 }
 
+/// How far the clocks of hosts that share a store may lie apart. What was written further in the future was written
+/// before the clock was set back.
+pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(5);
 /// How long a lease lasts without a renewal.
 pub const LEASE: Duration = Duration::from_secs(30);

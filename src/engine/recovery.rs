@@ -1,7 +1,7 @@
 //! Goes on with runs that another process left: parked ones that are due, orphans of a killed process.
 
 use super::Engine;
-use super::ports::{Lease, RunHeader, StoreError, Take, Taken};
+use super::ports::{CLOCKS_DIFFER, Lease, RunHeader, StoreError, Take, Taken};
 use crate::playbook::unreadable;
 use crate::run::{Machine, Options, Run};
 
@@ -25,7 +25,7 @@ impl Engine {
     /// The store's.
     pub async fn take(&self, which: Take, max: usize) -> Result<Vec<Resumed>, StoreError> {
         let taken =
-            self.store.take(which, max, self.owner.clone(), self.is_alive.clone(), self.clock.now()).await?;
+            self.store.take(which, max, self.owner.clone(), self.life_of.clone(), self.clock.now()).await?;
         let orphans: Vec<_> = taken.iter().filter(|t| t.orphaned).map(|t| t.lease.run.clone()).collect();
         let survivors =
             if orphans.is_empty() { Vec::new() } else { self.performer.end_survivors(&orphans).await };
@@ -57,7 +57,13 @@ impl Engine {
             (self.compile)(&text)
         })?;
         let waits_for_key = run.waits_for_key.is_some();
+        let (now, last) = (self.clock.now(), run.updated_at);
         let mut machine = Machine::new(run, playbook, self.run_options(None));
+        let ahead = last.duration_since(now);
+        if ahead > CLOCKS_DIFFER {
+            // The clock was set back while no process watched it: what was waited for is counted from here.
+            machine.clock_was_set(-ahead, now);
+        }
         if taken.orphaned {
             machine.take_over(&format!("process {}", self.owner.pid));
         }

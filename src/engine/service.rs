@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -304,13 +303,13 @@ impl Service {
 
     /// Looks for what is due, as long as it is polled.
     async fn clerk(&self) {
-        let (mut next_offer, mut troubled) = (Timestamp::MIN, false);
+        let (mut next_offer, mut troubled) = (Duration::ZERO, false);
         loop {
             let InForce { engine, library } = self.in_force();
-            let now = engine.clock.now();
+            let now = engine.clock.steady();
             let room = next_offer <= now;
             if room {
-                next_offer = now.checked_add(self.shared.options.offer).unwrap_or(Timestamp::MAX);
+                next_offer = now.saturating_add(self.shared.options.offer);
             }
             let looked = self.look(&engine, &library, room).await;
             if let Err(error) = &looked
@@ -319,10 +318,9 @@ impl Service {
                 engine.notice(&format!("looking for what is due: {error}"));
             }
             troubled = looked.is_err();
-            let due = now.checked_add(self.shared.options.look).unwrap_or(Timestamp::MAX);
             tokio::select! {
-                () = engine.clock.sleep_until(due) => {}
-                () = self.shared.room.notified() => next_offer = Timestamp::MIN,
+                () = engine.clock.sleep(self.shared.options.look) => {}
+                () = self.shared.room.notified() => next_offer = Duration::ZERO,
             }
         }
     }
@@ -390,7 +388,10 @@ impl Service {
                     changed.push(row);
                 }
                 // What waits for a time is not read again in this turn.
-                stay += usize::from(now.until.is_none_or(|until| until <= engine.clock.now()));
+                let present = engine.clock.now();
+                let again = now.until.is_none_or(|until| until <= present)
+                    || before.is_some_and(|row| row.since > present);
+                stay += usize::from(again);
             }
             if !changed.is_empty() {
                 engine.store.put_later(changed).await?;

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::engine::{Answer, Clock};
 
-/// The wall clock may be set while somebody sleeps: it is looked at again at least this often.
+/// The wall clock may be set while somebody sleeps, and the machine may sleep as well, which timers do not
+/// count: clocks are looked at again at least this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// The host's wall clock.
+/// The host's clocks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -19,10 +21,26 @@ impl Clock for SystemClock {
         Timestamp::now()
     }
 
+    fn steady(&self) -> Duration {
+        // It goes on while the machine sleeps, as the world does.
+        let time = clock_gettime(ClockId::Boottime);
+        let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+        Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
+    }
+
     fn sleep_until(&self, until: Timestamp) -> Answer<'_, ()> {
         Box::pin(async move {
             while let Some(nap) = nap(self.now(), until) {
                 tokio::time::sleep(nap).await;
+            }
+        })
+    }
+
+    fn sleep(&self, time: Duration) -> Answer<'_, ()> {
+        let end = self.steady().saturating_add(time);
+        Box::pin(async move {
+            while let Some(left) = end.checked_sub(self.steady()).filter(|left| !left.is_zero()) {
+                tokio::time::sleep(left.min(LOOK_AGAIN)).await;
             }
         })
     }
@@ -56,5 +74,13 @@ mod tests {
         let until = SystemClock.now() + jiff::SignedDuration::from_millis(15);
         SystemClock.sleep_until(until).await;
         assert!(SystemClock.now() >= until);
+    }
+
+    #[tokio::test]
+    async fn the_clock_sleeps_as_long_as_was_asked_for() {
+        let before = SystemClock.steady();
+        SystemClock.sleep(Duration::from_millis(15)).await;
+        assert!(SystemClock.steady() >= before + Duration::from_millis(15));
+        SystemClock.sleep(Duration::ZERO).await;
     }
 }

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::trouble::Trouble;
-use crate::client::alertmanager::{SilenceEnd, has_marker};
+use crate::client::alertmanager::{LONG_AGO, SilenceEnd, has_marker};
 use crate::client::{Cluster, ClusterError};
 use crate::model::{
     LabelSet, MatchOp, Matcher, PostableAlert, PostableSilence, STATE_LABEL, Silence, SilenceId, SilenceState,
@@ -62,7 +62,7 @@ impl Silences<'_> {
         let silence = PostableSilence {
             id: None,
             matchers: self.matchers()?,
-            starts_at: self.now,
+            starts_at: LONG_AGO,
             ends_at,
             created_by: self.silence.created_by.clone(),
             comment: format!("{} {}", self.silence.comment, self.mark).trim_start().to_owned(),
@@ -116,8 +116,8 @@ impl Silences<'_> {
     }
 }
 
-/// Posts an alert to every peer, always with its first startsAt: with endsAt alone Alertmanager would
-/// move startsAt. It is done when one peer has it; those that are away learn it by the next renewal, and
+/// Posts an alert to every peer, always with its first startsAt (unless the clock was set back since): with endsAt
+/// alone Alertmanager would move startsAt. It is done when one peer has it; those that are away learn it by the next renewal, and
 /// forget it at the end of its lease.
 async fn post(
     cluster: &Cluster,
@@ -142,9 +142,10 @@ async fn post(
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect::<LabelSet>(),
         annotations: alert.annotations.clone(),
-        starts_at: alert.starts_at,
-        // An end before the beginning is refused (400); clocks differ.
-        ends_at: ends_at.max(alert.starts_at),
+        // An end before the beginning is refused (400), and a beginning in the future must not put the end off: the
+        // clock may have been set back since.
+        starts_at: alert.starts_at.min(now),
+        ends_at,
         // Anything but a URI or nothing is refused (422).
         generator_url: url::Url::parse(&alert.generator_url).map(String::from).unwrap_or_default(),
     };

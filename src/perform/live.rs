@@ -137,8 +137,9 @@ impl Live {
     }
 
     async fn sight(&self, effect: &SightingEffect, limit: Duration) -> Result<Reply, Trouble> {
-        let (cluster, now) = (self.cluster()?, self.clock.now());
-        Ok(Reply::Sighted(sight(cluster, effect, &self.secrets.redactor(), now, limit).await))
+        let cluster = self.cluster()?;
+        let sighted = sight(cluster, effect, &self.secrets.redactor(), self.clock.as_ref(), limit).await;
+        Ok(Reply::Sighted(sighted))
     }
 
     async fn hold(&self, effect: &HoldEffect) -> Result<Reply, Trouble> {

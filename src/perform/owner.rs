@@ -1,9 +1,9 @@
-//! Who this process is to others that share the store: [`owner`], [`is_alive`].
+//! Who this process is to others that share the store: [`owner`], [`life_of`].
 
 use std::fs;
 
 use super::proc::ProcessStat;
-use crate::engine::Owner;
+use crate::engine::{Life, Owner};
 
 /// Returns this process as the owner of leases.
 ///
@@ -14,10 +14,16 @@ pub fn owner() -> Owner {
     Owner { boot_id: boot_id(), pid: std::process::id(), start_time: stat.map_or(0, |stat| stat.start_time) }
 }
 
-/// Returns whether an owner may still work: `false` only when it was on this host, in this boot and
-/// this pid namespace, and is gone. Of others nothing is known before their lease expires.
-pub fn is_alive(owner: &Owner) -> bool {
-    owner.boot_id.is_empty() || owner.boot_id != boot_id() || runs(owner.pid, owner.start_time)
+/// Returns what is known of the life of an owner: something only when it was on this host, in this boot and this pid
+/// namespace.
+pub fn life_of(owner: &Owner) -> Life {
+    if owner.boot_id.is_empty() || owner.boot_id != boot_id() {
+        Life::Unknown
+    } else if runs(owner.pid, owner.start_time) {
+        Life::Lives
+    } else {
+        Life::Gone
+    }
 }
 
 /// Returns whether that very process runs.
@@ -45,20 +51,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_owner_of_this_host_whose_process_is_gone_is_known_to_be_gone() {
+    fn of_owners_of_this_host_alone_it_is_known_whether_they_live() {
         let own = owner();
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let ended = child.id();
         child.wait().unwrap();
         let cases = [
-            ("this process", own.clone(), true),
-            ("its pid, used again", Owner { start_time: own.start_time + 1, ..own.clone() }, false),
-            ("one that ended", Owner { pid: ended, ..own.clone() }, false),
-            ("one of another host", Owner { boot_id: "other".to_owned(), pid: ended, ..own.clone() }, true),
-            ("one of unknown origin", Owner { boot_id: String::new(), pid: ended, ..own }, true),
+            ("this process", own.clone(), Life::Lives),
+            ("its pid, used again", Owner { start_time: own.start_time + 1, ..own.clone() }, Life::Gone),
+            ("one that ended", Owner { pid: ended, ..own.clone() }, Life::Gone),
+            (
+                "one of another host",
+                Owner { boot_id: "other".to_owned(), pid: ended, ..own.clone() },
+                Life::Unknown,
+            ),
+            ("one of unknown origin", Owner { boot_id: String::new(), pid: ended, ..own }, Life::Unknown),
         ];
         for (what, owner, expected) in cases {
-            assert_eq!(is_alive(&owner), expected, "{what}");
+            assert_eq!(life_of(&owner), expected, "{what}");
         }
     }
 }

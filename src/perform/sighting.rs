@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::redact::Redactor;
 use crate::client::alertmanager::PeerResult;
 use crate::client::{AlertQuery, Cluster};
+use crate::engine::Clock;
 use crate::model::format_duration;
 use crate::step::{PeerSight, SeenAlert, Sighted, SightingEffect};
 
@@ -21,9 +22,10 @@ pub(super) async fn sight(
     cluster: &Cluster,
     effect: &SightingEffect,
     redactor: &Redactor,
-    now: Timestamp,
+    clock: &dyn Clock,
     limit: Duration,
 ) -> Sighted {
+    let now = clock.now();
     let wanted: BTreeSet<String> = effect.fingerprints.iter().cloned().collect();
     let limit = limit / 10 * 9;
     let mut asked = JoinSet::new();
@@ -31,7 +33,13 @@ pub(super) async fn sight(
     for (place, peer) in cluster.each().enumerate() {
         let url = peer.urls().next().unwrap_or_default();
         let pending = format!("no complete answer within {}", format_duration(limit));
-        peers.push(PeerSight { url, failed: Some(pending), started_at: None, seen: BTreeMap::new() });
+        peers.push(PeerSight {
+            url,
+            failed: Some(pending),
+            started_at: None,
+            answered_at: None,
+            seen: BTreeMap::new(),
+        });
         let wanted = wanted.clone();
         asked.spawn(async move { (place, timeout(limit, ask(&peer, &wanted, now)).await) });
     }
@@ -40,17 +48,24 @@ pub(super) async fn sight(
         if let Ok((place, Ok(answer))) = answer {
             let sight = &mut peers[place];
             match answer {
-                Ok((started_at, seen)) => {
-                    (sight.failed, sight.started_at, sight.seen) = (None, started_at, seen);
+                Ok(Seen { started_at, answered_at, alerts }) => {
+                    sight.failed = None;
+                    (sight.started_at, sight.answered_at, sight.seen) = (started_at, answered_at, alerts);
                 }
                 Err(message) => sight.failed = Some(redactor.text(&message).into_owned()),
             }
         }
     }
-    Sighted { at: now, peers }
+    // A peer that says nothing of its clock had not answered later than now.
+    Sighted { at: clock.now(), peers }
 }
 
-type Seen = (Option<Timestamp>, BTreeMap<String, SeenAlert>);
+/// What one peer said.
+struct Seen {
+    started_at: Option<Timestamp>,
+    answered_at: Option<Timestamp>,
+    alerts: BTreeMap<String, SeenAlert>,
+}
 
 async fn ask(peer: &Cluster, wanted: &BTreeSet<String>, now: Timestamp) -> Result<Seen, String> {
     let keep = |raw: &crate::model::RawAlert<'_>| wanted.contains(&raw.fingerprint().to_string());
@@ -60,10 +75,10 @@ async fn ask(peer: &Cluster, wanted: &BTreeSet<String>, now: Timestamp) -> Resul
         // It may be the very one that is looked for.
         return Err(format!("{} alerts of its answer cannot be read", found.bad_count));
     }
-    let started_at = found.peers.first().and_then(|answer| match &answer.result {
-        PeerResult::Complete { started, .. } => *started,
-        PeerResult::Failed(_) => None,
-    });
+    let (started_at, answered_at) = match found.peers.first().map(|answer| &answer.result) {
+        Some(PeerResult::Complete { started, answered, .. }) => (*started, *answered),
+        _ => (None, None),
+    };
     let seen = found.alerts.into_iter().map(|alert| {
         let seen = SeenAlert {
             starts_at: alert.starts_at,
@@ -73,5 +88,5 @@ async fn ask(peer: &Cluster, wanted: &BTreeSet<String>, now: Timestamp) -> Resul
         };
         (alert.fingerprint.to_string(), seen)
     });
-    Ok((started_at, seen.collect()))
+    Ok(Seen { started_at, answered_at, alerts: seen.collect() })
 }

@@ -34,9 +34,10 @@ pub struct Busy {
 #[derive(Debug)]
 struct State {
     now: Timestamp,
+    steady: Duration,
     jumps: Jumps,
-    /// By when they wake; the number tells those of one moment apart.
-    sleepers: BTreeMap<(Timestamp, u64), Option<Waker>>,
+    /// By number, in the order in which they began to sleep.
+    sleepers: BTreeMap<u64, Sleeper>,
     /// Grows with everything that happens.
     happened: u64,
     busy: u32,
@@ -48,10 +49,25 @@ enum Jumps {
     WhenIdle,
 }
 
+/// When a sleeper wakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wake {
+    /// When the wall clock shows this.
+    At(Timestamp),
+    /// When the steady clock shows this.
+    After(Duration),
+}
+
+#[derive(Debug)]
+struct Sleeper {
+    wake: Wake,
+    waker: Option<Waker>,
+}
+
 /// One sleeper.
 struct Sleep {
     state: Arc<Mutex<State>>,
-    until: Timestamp,
+    wake: Wake,
     number: Option<u64>,
     /// What had happened when it last looked, and how often in a row that was all.
     seen: u64,
@@ -70,24 +86,30 @@ impl JumpClock {
     }
 
     fn with(now: Timestamp, jumps: Jumps) -> JumpClock {
-        let state = State { now, jumps, sleepers: BTreeMap::new(), happened: 0, busy: 0 };
+        let steady = Duration::from_secs(1_000);
+        let state = State { now, steady, jumps, sleepers: BTreeMap::new(), happened: 0, busy: 0 };
         JumpClock { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Moves the clock on and wakes whom that concerns.
+    /// Lets time pass and wakes whom that concerns.
     pub fn advance(&self, by: Duration) {
-        let now = later(self.now(), by);
-        self.set(now);
+        lock(&self.state).pass(by);
     }
 
-    /// Sets the clock, also back, as an operator may, and wakes whom that concerns.
+    /// Sets the wall clock, also back, as an operator may, and wakes whom that concerns. No time passes by it.
     pub fn set(&self, now: Timestamp) {
         lock(&self.state).set(now);
     }
 
     /// Returns when the next sleeper wakes.
     pub fn next_wake(&self) -> Option<Timestamp> {
-        lock(&self.state).sleepers.keys().next().map(|(until, _)| *until)
+        let state = lock(&self.state);
+        let earliest = state.earliest()?;
+        state.sleepers.get(&earliest).map(|sleeper| later(state.now, state.left(sleeper.wake)))
+    }
+
+    fn sleeper(&self, wake: Wake) -> Sleep {
+        Sleep { state: Arc::clone(&self.state), wake, number: None, seen: 0, quiet: 0 }
     }
 
     /// Keeps the clock from jumping by itself until the guard is dropped.
@@ -103,31 +125,66 @@ impl Clock for JumpClock {
         lock(&self.state).now
     }
 
+    fn steady(&self) -> Duration {
+        lock(&self.state).steady
+    }
+
     fn sleep_until(&self, until: Timestamp) -> Answer<'_, ()> {
-        Box::pin(Sleep { state: Arc::clone(&self.state), until, number: None, seen: 0, quiet: 0 })
+        Box::pin(self.sleeper(Wake::At(until)))
+    }
+
+    fn sleep(&self, time: Duration) -> Answer<'_, ()> {
+        Box::pin(self.sleeper(Wake::After(self.steady().saturating_add(time))))
     }
 }
 
 impl State {
+    /// Returns how long it is until somebody wakes.
+    fn left(&self, wake: Wake) -> Duration {
+        match wake {
+            Wake::At(until) => Duration::try_from(until.duration_since(self.now)).unwrap_or_default(),
+            Wake::After(steady) => steady.saturating_sub(self.steady),
+        }
+    }
+
+    /// Returns the number of who wakes first.
+    fn earliest(&self) -> Option<u64> {
+        let sleepers = self.sleepers.iter();
+        sleepers
+            .min_by_key(|(number, sleeper)| (self.left(sleeper.wake), **number))
+            .map(|(number, _)| *number)
+    }
+
+    fn pass(&mut self, by: Duration) {
+        self.steady = self.steady.saturating_add(by);
+        self.set(later(self.now, by));
+    }
+
     fn set(&mut self, now: Timestamp) {
         self.now = now;
         self.happened += 1;
-        self.wake(|(until, _)| *until <= now);
+        let over: Vec<u64> = self
+            .sleepers
+            .iter()
+            .filter(|(_, sleeper)| self.left(sleeper.wake).is_zero())
+            .map(|(number, _)| *number)
+            .collect();
+        for number in over {
+            self.wake(number);
+        }
         self.wake_earliest();
     }
 
-    fn wake(&mut self, whom: impl Fn(&(Timestamp, u64)) -> bool) {
-        self.sleepers
-            .iter_mut()
-            .filter(|(key, _)| whom(key))
-            .filter_map(|(_, waker)| waker.take())
-            .for_each(Waker::wake);
+    fn wake(&mut self, number: u64) {
+        if let Some(waker) = self.sleepers.get_mut(&number).and_then(|sleeper| sleeper.waker.take()) {
+            waker.wake();
+        }
     }
 
     /// The earliest sleeper is the one that watches for idleness.
     fn wake_earliest(&mut self) {
-        if let Some(waker) = self.sleepers.values_mut().next().and_then(Option::take) {
-            waker.wake();
+        if let Some(number) = self.earliest() {
+            self.wake(number);
         }
     }
 }
@@ -138,7 +195,8 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let shared = Arc::clone(&self.state);
         let mut state = lock(&shared);
-        if state.now >= self.until {
+        let left = state.left(self.wake);
+        if left.is_zero() {
             self.leave(&mut state);
             return Poll::Ready(());
         }
@@ -146,9 +204,8 @@ impl Future for Sleep {
             state.happened += 1;
             state.happened
         });
-        let key = (self.until, number);
-        state.sleepers.insert(key, Some(cx.waker().clone()));
-        let watches = state.jumps == Jumps::WhenIdle && state.sleepers.keys().next() == Some(&key);
+        state.sleepers.insert(number, Sleeper { wake: self.wake, waker: Some(cx.waker().clone()) });
+        let watches = state.jumps == Jumps::WhenIdle && state.earliest() == Some(number);
         if !watches {
             return Poll::Pending;
         }
@@ -159,8 +216,7 @@ impl Future for Sleep {
         }
         if self.quiet >= QUIET_TURNS {
             self.leave(&mut state);
-            let until = self.until;
-            state.set(until);
+            state.pass(left);
             return Poll::Ready(());
         }
         // While somebody is busy, the end of that wakes this.
@@ -174,7 +230,7 @@ impl Future for Sleep {
 impl Sleep {
     fn leave(&mut self, state: &mut State) {
         if let Some(number) = self.number.take() {
-            state.sleepers.remove(&(self.until, number));
+            state.sleepers.remove(&number);
             state.happened += 1;
             state.wake_earliest();
         }
@@ -276,6 +332,24 @@ mod tests {
         }
         long.await.unwrap();
         assert_eq!((clock.now(), clock.next_wake()), (at(60), None));
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_moves_those_who_wait_for_a_moment_and_nobody_else() {
+        let clock = JumpClock::by_hand(start());
+        let sleep = |wake: Wake| {
+            let clock = clock.clone();
+            tokio::spawn(async move { clock.sleeper(wake).await })
+        };
+        let moment = sleep(Wake::At(at(60)));
+        let steady = sleep(Wake::After(clock.steady() + Duration::from_secs(90)));
+        tokio::task::yield_now().await;
+        clock.set(later(start(), Duration::from_secs(10)) - jiff::SignedDuration::from_hours(1));
+        clock.advance(Duration::from_secs(90));
+        steady.await.unwrap();
+        assert!(!moment.is_finished() && clock.next_wake() == Some(at(60)));
+        clock.set(at(60));
+        moment.await.unwrap();
     }
 
     #[tokio::test]

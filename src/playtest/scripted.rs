@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::clock::later;
 use crate::engine::{Answer, Call, Clock, Performer};
 use crate::step::{Captured, Effect, Exited, Reply};
 
@@ -239,7 +238,7 @@ impl Scripted {
         let time = async {
             match (&self.clock, delay) {
                 (Some(clock), delay) => {
-                    clock.sleep_until(later(clock.now(), delay.unwrap_or(limit).min(limit))).await;
+                    clock.sleep(delay.unwrap_or(limit).min(limit)).await;
                 }
                 (None, Some(_)) => (),
                 (None, None) => std::future::pending().await,
@@ -311,6 +310,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 mod tests {
     use super::*;
     use crate::playtest::JumpClock;
+    use crate::playtest::clock::later;
     use crate::step::{CommandEffect, SightingEffect};
 
     const MINUTE: Duration = Duration::from_secs(60);

@@ -1,7 +1,10 @@
 //! One line an event, for people: what plain output and logs print.
 
+use std::time::Duration;
+
 use super::effect::effect_line;
 use crate::engine::RunHeader;
+use crate::model::format_duration;
 use crate::run::{RunEvent, RunStatus, SignalKind, Stamped, is_mute, is_raised};
 use crate::step::{Hold, Outcome, Task};
 use crate::text::escape_for_terminal;
@@ -87,6 +90,11 @@ pub fn event_line(header: &RunHeader, stamped: &Stamped) -> Option<String> {
         RunEvent::TakenOver { by, lost } if lost.is_empty() => format!("taken over by {by}"),
         RunEvent::TakenOver { by, lost } => {
             format!("taken over by {by}; begun, and their end is unknown: {}", lost.join(", "))
+        }
+        RunEvent::ClockSet { by_ms } => {
+            let by = format_duration(Duration::from_millis(by_ms.unsigned_abs()));
+            let how = if *by_ms < 0 { "back" } else { "forward" };
+            format!("the clock was set {how} by {by}: what is waited for moves along")
         }
         RunEvent::RunFinished { status, reason } => match status {
             RunStatus::Succeeded => "succeeded".to_owned(),

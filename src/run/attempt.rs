@@ -138,6 +138,7 @@ impl Machine {
         let attempt = node.and_then(|n| n.attempt.as_ref());
         let number = attempt.map_or_else(|| node.map_or(0, |n| n.attempts) + 1, |a| a.number);
         let (memo, began) = attempt.map_or((Memo::Null, self.now), |a| (a.memo.clone(), a.began));
+        let clock_set = attempt.map(super::state::Attempt::clock_set).unwrap_or_default();
         let asked = action.asks().map(|_| self.asked(path, number, memo.is_null()));
         let context = ActionContext {
             scope: &scope,
@@ -147,6 +148,7 @@ impl Machine {
             attempt: number,
             began,
             now: self.now,
+            clock_set,
             alerts: &self.run.alerts,
             resolved: &self.run.resolved,
             task: asked.as_ref().map(|asked| asked.context(&self.run)).unwrap_or_default(),

@@ -181,6 +181,12 @@ pub enum RunEvent {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         lost: Vec<String>,
     },
+    /// The wall clock was set while a process worked on the run: what it waits for, and how long it may take, moves
+    /// along. What people were told (the deadline of a task) does not.
+    ClockSet {
+        /// By how many milliseconds; negative when it was set back.
+        by_ms: i64,
+    },
     /// The run is over, except for `finally`, releases and write-back, which follow.
     RunEnding {
         /// Status that it will have.

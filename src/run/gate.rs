@@ -101,6 +101,20 @@ impl GateState {
         }
     }
 
+    /// Takes what lies in the future, because the clock was set back since, for what happens now: no limit lasts
+    /// longer than it says.
+    fn put_right(&mut self, now: Timestamp) {
+        let past = [&mut self.ended_at, &mut self.opened_at].into_iter().flatten().chain(&mut self.starts);
+        past.for_each(|at| *at = (*at).min(now));
+        if let Some(paused) = &mut self.paused
+            && paused.since > now
+        {
+            let ahead = paused.since.duration_since(now);
+            paused.until = paused.until.map(|until| until.checked_sub(ahead).unwrap_or(until));
+            paused.since = now;
+        }
+    }
+
     /// Returns the pause, unless there is none or it has lapsed.
     pub fn pause_in_force(&self, now: Timestamp) -> Option<&Paused> {
         self.paused.as_ref().filter(|p| p.until.is_none_or(|until| until > now))
@@ -231,7 +245,8 @@ pub enum Change {
     Reset,
 }
 
-/// Decides all gates of one run: passes them all and changes their states, or changes nothing.
+/// Decides all gates of one run: passes them all and changes their states, or changes nothing (but what the clock
+/// was set back from).
 ///
 /// `states` holds the rows of `asks` (a missing row is an empty state); `run` is the run to be.
 ///
@@ -246,6 +261,7 @@ pub fn decide(
 ) -> Result<(), Closed> {
     for ask in asks {
         let state = states.entry(ask.key.clone()).or_default();
+        state.put_right(now);
         check(state, ask, now)?;
     }
     for ask in asks {
@@ -408,12 +424,9 @@ fn in_words(from: Timestamp, to: Timestamp) -> String {
     }
 }
 
-/// Starts that a window still holds. Those in the future (the clock was set back) count as now.
+/// Starts that a window still holds.
 fn in_window(starts: &[Timestamp], window: Duration, now: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
-    starts
-        .iter()
-        .map(move |t| (*t).min(now))
-        .filter(move |t| t.checked_add(window).is_ok_and(|until| until > now))
+    starts.iter().copied().filter(move |t| t.checked_add(window).is_ok_and(|until| until > now))
 }
 
 fn pass(state: &mut GateState, ask: &GateAsk, run: &str, now: Timestamp) {

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::event::{RunEvent, RunStatus, Signal, SignalKind};
 use super::gate::GateChange;
 use super::mutes;
-use super::state::Run;
+use super::state::{Run, moved};
 use super::walk::{Ended, Progress, Walk};
 use crate::model::format_duration;
 use crate::playbook::{Playbook, Recheck, TriggerStatus};
@@ -189,6 +189,18 @@ impl Machine {
     /// Tells that the run holds its concurrency key (or needs none).
     pub fn grant_key(&mut self) {
         self.key = Some(KeyNews::Granted);
+    }
+
+    /// Tells that the wall clock was set by that much, and shows `now`.
+    pub fn clock_was_set(&mut self, by: SignedDuration, now: Timestamp) {
+        if self.run.finished.is_some() {
+            return;
+        }
+        self.now = now;
+        let by_ms = i64::try_from(by.as_millis()).unwrap_or_default();
+        self.record(RunEvent::ClockSet { by_ms });
+        let known = [&mut self.recheck.not_before, &mut self.next_look, &mut self.options.fresh_until];
+        known.into_iter().flatten().for_each(|at| *at = moved(*at, by));
     }
 
     /// Returns the playbook.
@@ -465,7 +477,8 @@ impl Machine {
 
     fn times_out_at(&self) -> Option<Timestamp> {
         let timeout = self.playbook.timeout?.saturating_add(Duration::from_millis(self.run.idle_ms));
-        self.run.started_at.checked_add(timeout).ok()
+        let at = self.run.started_at.checked_add(timeout).ok()?;
+        Some(moved(at, SignedDuration::from_millis(self.run.clock_set_ms)))
     }
 
     fn timed_out(&self) -> bool {

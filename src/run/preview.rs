@@ -247,6 +247,7 @@ impl Machine {
             attempt: 1,
             began: self.now,
             now: self.now,
+            clock_set: jiff::SignedDuration::ZERO,
             alerts: &self.run.alerts,
             resolved: &[],
             task: TaskContext { started_by: self.run.started.by.as_deref(), ..TaskContext::default() },

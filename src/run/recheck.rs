@@ -114,6 +114,6 @@ pub(super) fn look(sighted: &Sighted) -> Look {
 }
 
 fn forgetful(sighted: &Sighted) -> Option<String> {
-    let peer = sighted.peers.iter().find(|peer| started_lately(peer, sighted.at))?;
+    let peer = sighted.peers.iter().find(|peer| started_lately(sighted, peer))?;
     Some(format!("{} started less than 5m ago and may have forgotten the alert", peer.url))
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::event::{RunEvent, RunStatus, SignalKind, Stamped, Started};
@@ -50,6 +50,8 @@ pub struct Run {
     pub proved_gone: bool,
     /// Milliseconds spent waiting for people and queues: they don't count against the timeout.
     pub idle_ms: u64,
+    /// Milliseconds by which the wall clock was set: they are no time that the run took.
+    pub clock_set_ms: i64,
     /// When a process last took it over from one that was gone.
     pub taken_over_at: Option<Timestamp>,
     /// What people said, and to which step, in order.
@@ -158,6 +160,15 @@ pub struct Attempt {
     pub parked: Option<Parked>,
     /// Whether a wait of it with this memory is in the journal.
     pub parked_once: bool,
+    /// Milliseconds by which the wall clock was set since it began: its memory tells moments as if it had not been.
+    pub clock_set_ms: i64,
+}
+
+impl Attempt {
+    /// Returns by how much the wall clock was set since it began.
+    pub fn clock_set(&self) -> SignedDuration {
+        SignedDuration::from_millis(self.clock_set_ms)
+    }
 }
 
 /// A wait.
@@ -226,6 +237,7 @@ impl Run {
             recheck_due: true,
             proved_gone: false,
             idle_ms: 0,
+            clock_set_ms: 0,
             taken_over_at: None,
             decisions: Vec::new(),
             approvals: Vec::new(),
@@ -276,6 +288,7 @@ impl Run {
                     continued: false,
                     parked: None,
                     parked_once: false,
+                    clock_set_ms: 0,
                 });
             }
             RunEvent::AttemptContinued {
@@ -396,6 +409,7 @@ impl Run {
                 self.taken_over_at = Some(at);
                 self.apply_lost(lost);
             }
+            RunEvent::ClockSet { by_ms } => self.move_along(*by_ms),
             RunEvent::RunEnding { status, reason, step } => {
                 self.ending =
                     Some(Ending { status: *status, reason: reason.clone(), step: step.clone(), at });
@@ -405,6 +419,24 @@ impl Run {
                 self.finished = Some(Ending { status: *status, reason: reason.clone(), step, at });
             }
         }
+    }
+
+    /// Moves the moments from which something is counted, and those that are waited for, with the clock.
+    fn move_along(&mut self, by_ms: i64) {
+        let by = SignedDuration::from_millis(by_ms);
+        let shift = |at: &mut Timestamp| *at = moved(*at, by);
+        self.clock_set_ms = self.clock_set_ms.saturating_add(by_ms);
+        for node in self.nodes.values_mut() {
+            [&mut node.began, &mut node.asked, &mut node.retry_due].into_iter().flatten().for_each(shift);
+            let Some(attempt) = &mut node.attempt else { continue };
+            attempt.clock_set_ms = attempt.clock_set_ms.saturating_add(by_ms);
+            if let Some(parked) = attempt.parked.as_mut().filter(|parked| !parked.for_person) {
+                parked.until.as_mut().into_iter().for_each(shift);
+            }
+        }
+        self.holds.values_mut().filter_map(|hold| hold.made_at.as_mut()).for_each(shift);
+        [&mut self.waiting_since, &mut self.taken_over_at].into_iter().flatten().for_each(shift);
+        self.ending.as_mut().map(|ending| &mut ending.at).into_iter().for_each(shift);
     }
 
     /// Takes an approval for not given, and what is around it for not over.
@@ -501,6 +533,11 @@ impl Run {
             })
             .collect()
     }
+}
+
+/// Returns a moment that much later, or earlier.
+pub(super) fn moved(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(at)
 }
 
 fn milliseconds(since: Timestamp, at: Timestamp) -> u64 {

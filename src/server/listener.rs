@@ -125,7 +125,7 @@ impl Accepting {
                     };
                     open.spawn(connection.serve(stream, slot));
                 }
-                Err(_) => self.app.clock.sleep_until(self.app.soon(BREATHE)).await,
+                Err(_) => self.app.clock.sleep(BREATHE).await,
             }
         }
         while open.join_next().await.is_some() {}

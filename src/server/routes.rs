@@ -1,7 +1,6 @@
 //! What is answered where. Main type: [`App`].
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -9,7 +8,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use jiff::{SignedDuration, Timestamp};
 use rustls::ServerConfig;
 use serde::Serialize;
 use serde_json::json;
@@ -96,11 +94,6 @@ impl App {
     pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
         let notice = |text: &str| self.service.engine().notice(text);
         self.in_force().tls.as_ref().map(|tls| tls.current(self.clock.now(), notice))
-    }
-
-    pub(super) fn soon(&self, after: Duration) -> Timestamp {
-        let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::ZERO);
-        self.clock.now().checked_add(after).unwrap_or(Timestamp::MAX)
     }
 
     /// Returns all routes.

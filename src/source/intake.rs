@@ -31,6 +31,8 @@ pub struct Intake {
     pub listed: Option<Vec<Fingerprint>>,
     /// Alerts that webhooks say they have left out (`truncatedAlerts`): only a poll brings them.
     pub truncated: u64,
+    /// When its source answered, by the source's own clock; where that is known.
+    pub answered: Option<Timestamp>,
 }
 
 /// Who gave alerts their labels. Fingerprints are only compared within one.
@@ -109,6 +111,7 @@ impl Intake {
             origin: Origin::of(name, &stats.shapes)?,
             listed: None,
             truncated: stats.truncated,
+            answered: None,
         })
     }
 }

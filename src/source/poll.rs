@@ -39,6 +39,11 @@ pub async fn from_poll(
             warnings.push(format!("one of {} Alertmanagers did not answer: {error}", answer.peers.len()));
         }
     }
+    let answered = answer.peers.iter().filter_map(|peer| match &peer.result {
+        PeerResult::Complete { answered, .. } => *answered,
+        PeerResult::Failed(_) => None,
+    });
+    let answered = answered.max();
     let source = cluster.urls().collect::<Vec<_>>().join(", ");
     Ok(Intake {
         read: listed.len() as u64,
@@ -52,5 +57,6 @@ pub async fn from_poll(
         listed: Some(listed).filter(|_| whole && filters.is_empty()),
         truncated: 0,
         source,
+        answered,
     })
 }

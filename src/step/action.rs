@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::approve::{Asks, Decision, PlanLine};
@@ -74,6 +74,9 @@ pub struct ActionContext<'a> {
     pub began: Timestamp,
     /// The present.
     pub now: Timestamp,
+    /// By how much the wall clock was set since the attempt began. `began`, and what the memory tells of moments,
+    /// are as if it had not been.
+    pub clock_set: SignedDuration,
     /// The run's alerts, oldest first.
     pub alerts: &'a [RunAlert],
     /// Fingerprints of alerts that a delivery said are resolved since the run began.

@@ -287,7 +287,7 @@ pub struct Queried {
 /// What the peers of a cluster know about the alerts looked for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sighted {
-    /// When the peers were asked.
+    /// When the peers had answered.
     pub at: Timestamp,
     /// One entry a peer asked.
     pub peers: Vec<PeerSight>,
@@ -304,6 +304,9 @@ pub struct PeerSight {
     /// When it started, by its own account: a peer that restarted has forgotten its alerts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
+    /// When it answered, by its own clock, at the latest: what it says of ends and starts is by that clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_at: Option<Timestamp>,
     /// The alerts looked for that it knows, by fingerprint.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub seen: BTreeMap<String, SeenAlert>,

@@ -76,6 +76,7 @@ fn any_peer() -> impl Strategy<Value = PeerSight> {
             url: "http://am".to_owned(),
             failed: fails.then(|| "reset".to_owned()),
             started_at,
+            answered_at: None,
             seen: seen
                 .map(|ends_at| {
                     let seen =

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::action::RunAlert;
@@ -88,6 +88,16 @@ impl Watch {
             (alert.fingerprint.clone(), Watched { ends, ..Watched::default() })
         });
         Watch { alerts: alerts.collect(), unclear: None }
+    }
+
+    /// Returns it with the moments since when alerts are known to be resolved moved: the clock here was set by that
+    /// much. What Alertmanagers say of ends and starts is by their clocks.
+    #[must_use]
+    pub(super) fn moved(mut self, by: SignedDuration) -> Watch {
+        for clear in self.alerts.values_mut().filter_map(|alert| alert.clear.as_mut()) {
+            *clear = clear.saturating_add(by).unwrap_or(*clear);
+        }
+        self
     }
 
     /// Returns the fingerprints that are watched.
@@ -180,7 +190,7 @@ impl Watched {
         let knew = |peer: &PeerSight| {
             peer.started_at.is_some() && self.on.get(&peer.url).copied() == peer.started_at
         };
-        let peer = sighted.peers.iter().find(|peer| started_lately(peer, sighted.at) && !knew(peer))?;
+        let peer = sighted.peers.iter().find(|peer| started_lately(sighted, peer) && !knew(peer))?;
         Some(format!("{} started less than 5m ago and may have forgotten the alert", peer.url))
     }
 
@@ -189,7 +199,12 @@ impl Watched {
             return;
         }
         // Each peer that knew it must have lost it before its lease was over; one that never knew it says nothing.
-        let in_time = !self.ends.is_empty() && self.ends.values().all(|ends| sighted.at < *ends);
+        let by_clock_of = |url: &String| {
+            let peer = sighted.peers.iter().find(|peer| peer.url == *url);
+            let all = sighted.peers.iter().map(|peer| clock_of(sighted, peer));
+            peer.map_or_else(|| all.max().unwrap_or(sighted.at), |peer| clock_of(sighted, peer))
+        };
+        let in_time = !self.ends.is_empty() && self.ends.iter().all(|(url, ends)| by_clock_of(url) < *ends);
         if in_time {
             self.clear = Some(sighted.at);
         } else {
@@ -206,11 +221,16 @@ fn no_answer(sighted: &Sighted) -> Option<String> {
     sighted.peers.iter().find_map(|peer| peer.failed.as_ref().map(|why| format!("{}: {why}", peer.url)))
 }
 
+/// Returns what a peer's clock showed when it answered: ours may be wrong, or set.
+fn clock_of(sighted: &Sighted, peer: &PeerSight) -> Timestamp {
+    peer.answered_at.unwrap_or(sighted.at)
+}
+
 /// Returns whether a peer started so lately that it may have known alerts that it was not sent again yet.
-pub(crate) fn started_lately(peer: &PeerSight, at: Timestamp) -> bool {
+pub(crate) fn started_lately(sighted: &Sighted, peer: &PeerSight) -> bool {
     let grace = i64::try_from(RESTART_GRACE.as_millis()).unwrap_or(i64::MAX);
-    peer.started_at
-        .is_some_and(|started| at.as_millisecond().saturating_sub(started.as_millisecond()) < grace)
+    let at = clock_of(sighted, peer).as_millisecond();
+    peer.started_at.is_some_and(|started| at.saturating_sub(started.as_millisecond()) < grace)
 }
 
 #[cfg(test)]
@@ -242,7 +262,18 @@ mod tests {
             };
             ((*fingerprint).to_owned(), seen)
         });
-        PeerSight { url: url.to_owned(), failed: None, started_at: Some(at(-9_999)), seen: seen.collect() }
+        PeerSight {
+            url: url.to_owned(),
+            failed: None,
+            started_at: Some(at(-9_999)),
+            answered_at: None,
+            seen: seen.collect(),
+        }
+    }
+
+    /// By its own clock it answered then.
+    fn answering(when: i64, peer: PeerSight) -> PeerSight {
+        PeerSight { answered_at: Some(at(when)), ..peer }
     }
 
     fn failed(url: &str) -> PeerSight {
@@ -355,6 +386,30 @@ mod tests {
                 Some(240),
                 vec![(100, vec![peer("p", &[])]), (110, vec![failed("p")]), (120, vec![peer("p", &[])])],
                 vec![is_clear(clear(100)), is_clear((100, false)), is_clear(clear(100))],
+            ),
+            (
+                "our clock is an hour behind that of a peer whose Prometheus died",
+                None,
+                vec![
+                    (-3_600, vec![answering(0, peer("p", &[("a", 240)]))]),
+                    (-3_350, vec![answering(250, peer("p", &[]))]),
+                ],
+                vec![firing.clone(), lost.clone()],
+            ),
+            (
+                "our clock is set forward by an hour",
+                None,
+                vec![
+                    (0, vec![answering(0, peer("p", &[("a", 240)]))]),
+                    (3_630, vec![answering(30, peer("p", &[]))]),
+                ],
+                vec![firing.clone(), is_clear(clear(3_630))],
+            ),
+            (
+                "a peer restarted, and our clock is set forward",
+                Some(240),
+                vec![(3_700, vec![answering(100, restarted("p", 90))])],
+                vec![Sight::Unclear],
             ),
             ("nobody was asked", Some(240), vec![(100, vec![])], vec![Sight::Unclear]),
         ] {

@@ -116,6 +116,7 @@ pub(super) fn advance_at(
         attempt: 1,
         began: at(0),
         now: at(seconds),
+        clock_set: jiff::SignedDuration::ZERO,
         alerts: &alerts,
         resolved,
         task: super::TaskContext::default(),

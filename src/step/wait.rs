@@ -232,12 +232,13 @@ struct Looking {
 }
 
 impl Plan {
-    /// Reads the memory of an attempt; a memory that cannot be read is begun again.
-    fn remember(&self, memo: &Memo, began: Timestamp) -> Looking {
+    /// Reads the memory of an attempt, in moments of the clock as it is now; a memory that cannot be read is begun
+    /// again.
+    fn remember(&self, memo: &Memo, cx: &ActionContext<'_>) -> Looking {
         let looking =
             memo.get("looking").and_then(|looking| Looking::deserialize(looking).ok()).unwrap_or_default();
-        let deadline = looking.deadline.unwrap_or_else(|| later(began, self.timeout));
-        Looking { deadline: Some(deadline), ..looking }
+        let deadline = looking.deadline.unwrap_or_else(|| later(cx.began, self.timeout));
+        Looking { deadline: Some(deadline), ..looking }.moved(cx.clock_set)
     }
 
     /// Returns when to look again: later and later, never after the deadline or one of these moments.
@@ -257,6 +258,11 @@ impl Plan {
 }
 
 impl Looking {
+    /// Returns it as it is after the clock was set by that much.
+    fn moved(self, by: SignedDuration) -> Looking {
+        Looking { deadline: self.deadline.map(|deadline| moved(deadline, by)), ..self }
+    }
+
     fn is_over(&self, now: Timestamp) -> bool {
         self.deadline.is_some_and(|deadline| now >= deadline)
     }
@@ -274,11 +280,12 @@ impl Action for Pause {
             return Ok(Move::ended(no_reply(reply, FailureReason::Unexpected), json!({})));
         }
         let known = memo.get("until").and_then(|until| Timestamp::deserialize(until).ok());
-        let until = known.unwrap_or_else(|| later(cx.began, self.duration));
+        let remembered = known.unwrap_or_else(|| later(cx.began, self.duration));
+        let until = moved(remembered, cx.clock_set);
         if cx.now >= until {
             return Ok(Move::ended(Outcome::Succeeded, json!({})));
         }
-        Ok(Move::Park { until: Some(until), for_person: false, memo: json!({"until": until}) })
+        Ok(Move::Park { until: Some(until), for_person: false, memo: json!({"until": remembered}) })
     }
 
     fn changes_nothing(&self) -> bool {
@@ -304,14 +311,15 @@ struct Resolved {
 
 impl Action for Resolved {
     fn advance(&self, cx: &ActionContext<'_>, memo: &Memo, last: Option<&Reply>) -> Result<Move, StepError> {
-        let mut looking = self.plan.remember(memo, cx.began);
+        let mut looking = self.plan.remember(memo, cx);
         let known = memo.get("watch").and_then(|watch| Watch::deserialize(watch).ok());
-        let mut watch = known.unwrap_or_else(|| Watch::begin(cx.alerts));
+        let mut watch = known.unwrap_or_else(|| Watch::begin(cx.alerts)).moved(cx.clock_set);
         watch.delivered(cx.resolved, cx.now);
         match last {
             None if !looking.is_over(cx.now) => {
                 let effect = Effect::Sighting(SightingEffect { fingerprints: watch.fingerprints() });
-                return Ok(Move::Do { effect, if_lost: IfLost::Repeat, memo: remembered(&looking, &watch) });
+                let memo = remembered(looking, watch, cx);
+                return Ok(Move::Do { effect, if_lost: IfLost::Repeat, memo });
             }
             None => {}
             Some(Reply::Sighted(sighted)) => {
@@ -343,7 +351,7 @@ impl Action for Resolved {
         let half_lease = watch.next_end().filter(|end| *end > cx.now).map(|end| halfway(cx.now, end));
         let until =
             self.plan.next_look(&mut looking, cx.now, [half_lease, stays_until.filter(|end| *end > cx.now)]);
-        Ok(Move::Park { until: Some(until), for_person: false, memo: remembered(&looking, &watch) })
+        Ok(Move::Park { until: Some(until), for_person: false, memo: remembered(looking, watch, cx) })
     }
 
     fn changes_nothing(&self) -> bool {
@@ -406,12 +414,14 @@ impl Resolved {
 
 /// The memory of a condition. It stays the same from look to look as long as nothing new is known, so that
 /// the journal does not grow with the looks.
-fn condition_memo(looking: &Looking, since: Option<Timestamp>, said: &str) -> Memo {
+fn condition_memo(looking: &Looking, since: Option<Timestamp>, said: &str, cx: &ActionContext<'_>) -> Memo {
+    let looking = looking.clone().moved(-cx.clock_set);
+    let since = since.map(|since| moved(since, -cx.clock_set));
     json!({"looking": looking, "since": since, "said": said})
 }
 
-fn remembered(looking: &Looking, watch: &Watch) -> Memo {
-    json!({"looking": looking, "watch": watch})
+fn remembered(looking: Looking, watch: Watch, cx: &ActionContext<'_>) -> Memo {
+    json!({"looking": looking.moved(-cx.clock_set), "watch": watch.moved(-cx.clock_set)})
 }
 
 /// `wait: {until: EXPRESSION}`.
@@ -424,8 +434,9 @@ struct Condition {
 
 impl Action for Condition {
     fn advance(&self, cx: &ActionContext<'_>, memo: &Memo, last: Option<&Reply>) -> Result<Move, StepError> {
-        let mut looking = self.plan.remember(memo, cx.began);
+        let mut looking = self.plan.remember(memo, cx);
         let since = memo.get("since").and_then(|since| Timestamp::deserialize(since).ok());
+        let since = since.map(|since| moved(since, cx.clock_set));
         let last_said = memo.get("said").and_then(Value::as_str).unwrap_or("it was not asked yet");
         if last.is_none() && looking.is_over(cx.now) {
             return Ok(self.too_late(last_said, &json!({})));
@@ -434,7 +445,7 @@ impl Action for Condition {
         let (outcome, answer) =
             match self.probe.advance(cx, if last.is_none() { &Value::Null } else { &inner }, last)? {
                 Move::Do { effect, memo: inner, .. } => {
-                    let mut memo = condition_memo(&looking, since, last_said);
+                    let mut memo = condition_memo(&looking, since, last_said, cx);
                     if !inner.is_null() {
                         memo["probe"] = inner;
                     }
@@ -464,7 +475,7 @@ impl Action for Condition {
             return Ok(self.too_late(&said, &answer));
         }
         let until = self.plan.next_look(&mut looking, cx.now, [stays_until, None]);
-        let memo = condition_memo(&looking, since, &said);
+        let memo = condition_memo(&looking, since, &said, cx);
         Ok(Move::Park { until: Some(until), for_person: false, memo })
     }
 
@@ -508,6 +519,10 @@ fn is_hopeless(outcome: &Outcome) -> bool {
 fn later(from: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
     from.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
+
+fn moved(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(at)
 }
 
 fn halfway(from: Timestamp, to: Timestamp) -> Timestamp {

@@ -54,6 +54,7 @@ impl Progress<'_> {
                 | RunEvent::HoldReleased { .. }
                 | RunEvent::HoldFailed { .. }
                 | RunEvent::TakenOver { .. }
+                | RunEvent::ClockSet { .. }
                 | RunEvent::Unknown => {}
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use amflow::client::alertmanager::{Expired, SilenceEnd};
+use amflow::client::alertmanager::{Expired, LONG_AGO, SilenceEnd};
 use amflow::client::{
     AlertQuery, BaseUrl, Cluster, ClusterAlerts, ClusterError, Dialect, HttpClient, HttpConfig, HttpOptions,
     HttpRequest, PeerResult, StandIn, StandInOptions,
@@ -85,10 +85,13 @@ async fn what_is_posted_is_read_back_with_its_fingerprint() {
     assert_eq!(one.fingerprint, alert.labels.fingerprint());
     assert_eq!(one.starts_at.as_millisecond(), alert.starts_at.as_millisecond());
     assert!(one.is_firing() && !one.is_muted() && one.receivers == ["nobody"]);
-    let PeerResult::Complete { count: 1, started: Some(started) } = read.peers[0].result else {
+    let PeerResult::Complete { count: 1, started: Some(started), answered: Some(answered) } =
+        read.peers[0].result
+    else {
         panic!("{read:?}")
     };
     assert!(started.duration_since(Timestamp::now()).abs() < SignedDuration::from_secs(60));
+    assert!(answered > started && answered.duration_since(Timestamp::now()) <= SignedDuration::from_secs(1));
     let status = cluster.status().await.remove(0).result.unwrap();
     assert_eq!((status.cluster.as_str(), status.started), ("disabled", Some(started)));
     assert!(status.config.contains("nobody") && !status.version.is_empty());
@@ -172,6 +175,32 @@ async fn a_silence_is_made_extended_in_place_and_expired() {
     assert_eq!(cluster.expire_silence(&id).await.unwrap(), Expired::Done, "again");
     let ended = cluster.extend_silence(&id, end).await.unwrap_err();
     assert_eq!(ended, ClusterError::SilenceEnded { id, how: SilenceEnd::Expired });
+}
+
+#[tokio::test]
+async fn a_silence_begins_now_whatever_the_clock_says_that_asks_for_it() {
+    let am = Alertmanager::start(CONFIG);
+    let cluster = cluster(&[am.url()]);
+    let starts = async |id: SilenceId| {
+        let silence = cluster.silence(&id).await.unwrap().unwrap();
+        assert_eq!(silence.status, SilenceState::Active);
+        silence.starts_at
+    };
+    let matchers = || vec![matcher("alertname = A")];
+    let long_ago = PostableSilence { starts_at: LONG_AGO, ..silence(matchers(), "c [long ago]") };
+    let begun = starts(cluster.create_silence(&long_ago, "[long ago]").await.unwrap()).await;
+    assert!(begun.duration_since(Timestamp::now()).abs() < SignedDuration::from_secs(60), "{begun}");
+    // Made an hour from now, as by a clock that was then set back.
+    let pending = PostableSilence {
+        starts_at: in_seconds(3_600),
+        ends_at: in_seconds(3_900),
+        ..silence(matchers(), "c [later]")
+    };
+    let id = cluster.create_silence(&pending, "[later]").await.unwrap();
+    assert_eq!(cluster.silence(&id).await.unwrap().unwrap().status, SilenceState::Pending);
+    let begun = starts(cluster.extend_silence(&id, in_seconds(300)).await.unwrap()).await;
+    assert!(begun.duration_since(Timestamp::now()).abs() < SignedDuration::from_secs(60), "{begun}");
+    assert_eq!(cluster.silence(&id).await.unwrap().unwrap().status, SilenceState::Expired);
 }
 
 #[tokio::test]

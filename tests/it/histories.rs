@@ -91,6 +91,7 @@ fn told(run: &Run) -> String {
         ("proved gone", run.proved_gone.then(String::new)),
         ("taken over", run.taken_over_at.map(|at| at.to_string())),
         ("idle", (run.idle_ms > 0).then(|| format!("{} ms", run.idle_ms))),
+        ("clock set", (run.clock_set_ms != 0).then(|| format!("{} ms", run.clock_set_ms))),
     ] {
         if let Some(value) = value {
             line(&[name, &value]);
@@ -132,6 +133,7 @@ fn each_kind_of_event_has_a_place_in_history() {
         "attempt_continued",
         "attempt_finished",
         "attempt_started",
+        "clock_set",
         "foreach_expanded",
         "gate_granted",
         "gate_wanted",

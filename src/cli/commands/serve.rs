@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
-use jiff::{SignedDuration, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -24,7 +23,7 @@ use crate::config::{ServerSettings, Settings, prefix_of, url_of};
 use crate::engine::{Clock, Delivery, Engine, EngineOptions, Parts, Service, ServiceOptions, Stop, Stopper};
 use crate::model::payload::RawAlert;
 use crate::model::{LabelSet, Matcher, format_duration, parse_duration};
-use crate::perform::{Live, Notify, Secrets, is_alive, owner};
+use crate::perform::{Live, Notify, Secrets, life_of, owner};
 use crate::playbook::Library;
 use crate::server::{App, Auth, InForce, Links, Metrics, ReloadAsk, Server, Tls};
 use crate::source::from_poll;
@@ -105,7 +104,7 @@ pub(super) fn run(args: &ServeArgs, context: &Context) -> Result<Exit, CliError>
         reporter: Arc::new(reporter),
         owner: owner(),
         compile: workbench::compile(&loaded.settings),
-        is_alive: Arc::new(is_alive),
+        life_of: Arc::new(life_of),
         options: loaded.engine_options(),
         stop,
     });
@@ -254,16 +253,17 @@ impl Serving<'_> {
         self.say(log, Level::Info, &format!("listens on {scheme}://{}, {playbooks}", addresses.join(", ")));
         self.notify.tell("READY=1");
         let mut files = playbooks::stamp(&self.loaded.settings);
+        // By the steady clock: a service manager does not wait because the wall clock is set back.
         let (mut next_watch, mut next_beat) = (self.after(WATCH), self.beat());
         let (mut interrupt, mut terminate) =
             (catch(SignalKind::interrupt())?, catch(SignalKind::terminate())?);
         let mut hangup = catch(SignalKind::hangup())?;
-        let mut deadline: Option<Timestamp> = None;
+        let mut deadline: Option<Duration> = None;
         let clock = self.clock.clone();
         let left = loop {
             let wake =
                 [Some(next_watch), next_beat, deadline].into_iter().flatten().min().unwrap_or(next_watch);
-            let mut sleep = pin!(clock.sleep_until(wake));
+            let mut sleep = pin!(clock.sleep(wake.saturating_sub(clock.steady())));
             tokio::select! {
                 left = &mut work => break left,
                 Some(line) = lines.recv() => { log.write(&line); continue; }
@@ -282,7 +282,7 @@ impl Serving<'_> {
                 }
                 () = &mut sleep => {}
             }
-            let now = self.clock.now();
+            let now = self.clock.steady();
             if deadline.is_some_and(|at| at <= now) {
                 deadline = None;
                 let told =
@@ -324,17 +324,16 @@ impl Serving<'_> {
         log.say(self.clock.now(), level, text);
     }
 
-    fn after(&self, delay: Duration) -> Timestamp {
-        let delay = SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX);
-        self.clock.now().checked_add(delay).unwrap_or(Timestamp::MAX)
+    fn after(&self, delay: Duration) -> Duration {
+        self.clock.steady().saturating_add(delay)
     }
 
-    fn beat(&self) -> Option<Timestamp> {
+    fn beat(&self) -> Option<Duration> {
         self.notify.watchdog.map(|every| self.after(every))
     }
 
     /// Begins to end; the second time at once.
-    fn end(&self, deadline: &mut Option<Timestamp>, by: &str, log: &Log<'_>) {
+    fn end(&self, deadline: &mut Option<Duration>, by: &str, log: &Log<'_>) {
         if self.service.state().draining {
             self.say(log, Level::Warn, &format!("{by} again: ends at once"));
             self.stopper.abandon(by);
@@ -433,16 +432,15 @@ struct Poller {
 
 impl Poller {
     async fn run(mut self, every: Duration) {
-        let every = SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX);
         loop {
-            let next = self.clock.now().checked_add(every).unwrap_or(Timestamp::MAX);
+            let next = self.clock.steady().saturating_add(every);
             let polled = self.poll().await;
             self.metrics.polled(polled.is_ok(), self.clock.now());
             if let Err(why) = polled {
                 self.service.engine().notice(&format!("a poll failed: {why}"));
             }
             tokio::select! {
-                () = self.clock.sleep_until(next) => {}
+                () = self.clock.sleep(next.saturating_sub(self.clock.steady())) => {}
                 () = self.service.poll_asked() => {}
             }
         }
@@ -473,7 +471,8 @@ impl Poller {
         };
         let muting = may_mute(&library, &delivery.alerts);
         let failed = |error: crate::engine::StoreError| error.to_string();
-        delivery.alerts.extend(engine.ends(&delivery).await.map_err(failed)?);
+        let answered = intake.answered.unwrap_or(now);
+        delivery.alerts.extend(engine.ends(&delivery, answered).await.map_err(failed)?);
         let receipt = self.service.deliver(delivery).await.map_err(|error| error.to_string())?;
         self.metrics.admitted(&receipt);
         self.doubt(muting).await;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
 use url::Url;
 
-use super::cluster::{Cluster, PeerAnswer, PeerResult, all};
+use super::cluster::{Cluster, PeerAnswer, PeerResult, WRONG_ADDRESS, all};
 use super::error::{ClusterError, PeerError};
 use super::merge::merge;
 use crate::client::base_url::BaseUrl;
@@ -21,8 +22,9 @@ use crate::model::{Alert, Matcher};
 const BUSY: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(900)];
 
-const WRONG_ADDRESS: &str =
-    "is this the URL of the API, with its path prefix, and not of a page or a proxy's login?";
+/// What a `Date` header leaves out is less than this.
+const A_SECOND: SignedDuration = SignedDuration::from_secs(1);
+
 const CUT_OFF: &str = "the server or a proxy before it ended its answer early; asking again may help";
 const FOREIGN: &str =
     "Alertmanager does not write that: does something between it and amflow change its answers?";
@@ -65,6 +67,7 @@ struct FromPeer {
     stats: ReadStats,
     warning: Option<String>,
     started: Option<Timestamp>,
+    answered: Option<Timestamp>,
 }
 
 impl Default for AlertQuery {
@@ -125,7 +128,11 @@ impl Cluster {
                     result.bad.extend(from.stats.bad);
                     result.warnings.extend(from.stats.warnings);
                     result.warnings.extend(from.warning);
-                    PeerResult::Complete { count: from.stats.alerts, started: from.started }
+                    PeerResult::Complete {
+                        count: from.stats.alerts,
+                        started: from.started,
+                        answered: from.answered,
+                    }
                 }
                 Err(error) => PeerResult::Failed(error),
             };
@@ -159,16 +166,20 @@ impl Cluster {
         K: Fn(&RawAlert<'_>) -> bool + Sync,
     {
         let (response, warning) = self.open(peer, query, alone).await?;
+        // Go's server writes it when the answer begins: the list was made before that.
+        let answered = response.header("date").and_then(rounded_up);
+        // Whether an alert has ended is a matter of the peer's clock, which its ends are compared with.
+        let theirs = answered.and_then(|at| at.checked_sub(A_SECOND).ok()).unwrap_or(now);
         let mut alerts = Vec::new();
         let mut take = |raw: &RawAlert<'_>| {
             if first_failing(&query.filters, raw.labels()).is_none() && keep(raw) {
-                alerts.push(raw.to_alert(now)?);
+                alerts.push(raw.to_alert(theirs)?);
             }
             Ok(())
         };
         let stats = read(peer, response, &mut take).await?;
         let started = self.started(peer).await;
-        Ok(FromPeer { alerts, stats, warning, started })
+        Ok(FromPeer { alerts, stats, warning, started, answered })
     }
 
     /// Opens a peer's list, with fewer filters where it does not understand them.
@@ -256,6 +267,12 @@ impl AlertQuery {
             && (self.silenced || alert.silenced_by.is_empty())
             && (self.inhibited || alert.inhibited_by.is_empty())
     }
+}
+
+/// Returns the moment of a `Date` header, which leaves fractions of a second out, as the next whole second.
+fn rounded_up(date: &str) -> Option<Timestamp> {
+    let date = DateTimeParser::new().parse_timestamp(date).ok()?;
+    date.checked_add(A_SECOND).ok()
 }
 
 /// Streams a list of alerts out of an answer.

@@ -18,6 +18,10 @@ const MAX_ANSWER: usize = 1024 * 1024;
 
 /// A cluster of Alertmanagers. Cheap to clone.
 #[derive(Clone)]
+/// What to do about an answer that is none of Alertmanager's.
+pub(super) const WRONG_ADDRESS: &str =
+    "is this the URL of the API, with its path prefix, and not of a page or a proxy's login?";
+
 pub struct Cluster {
     pub(super) peers: Arc<[BaseUrl]>,
     pub(super) client: HttpClient,
@@ -58,6 +62,8 @@ pub enum PeerResult {
         started: Option<Timestamp>,
     },
     /// It did not.
+        /// When it answered, by its own clock, rounded up to a second; where it says so.
+        answered: Option<Timestamp>,
     Failed(PeerError),
 }
 

@@ -17,5 +17,5 @@ pub use cluster::{Cluster, Dialect, PeerAnswer, PeerResult, PostAnswer};
 pub use error::{ClusterError, PeerError};
 pub use inhibition::{InhibitRules, Mute};
 pub use merge::merge;
-pub use silences::{Expired, SilenceEnd, SilenceList, has_marker};
+pub use silences::{Expired, LONG_AGO, SilenceEnd, SilenceList, has_marker};
 pub use status::{AlertmanagerStatus, PeerStatus};

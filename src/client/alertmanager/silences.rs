@@ -21,6 +21,9 @@ use crate::model::{Matcher, PostableSilence, Silence, SilenceId, SilenceState};
 const MAX_LIST: usize = 256 * 1024 * 1024;
 /// What any other answer may be at most, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
+/// When a silence begins that is to begin now: Alertmanager (0.25 to 0.34) makes the present of what is past, and
+/// lets what lies in its future wait, so that a clock which goes before its own would mute too late.
+pub const LONG_AGO: Timestamp = Timestamp::UNIX_EPOCH;
 /// Peers know of each other's silences after 14 to 200 ms.
 const GOSSIP: Duration = Duration::from_millis(400);
 
@@ -115,7 +118,12 @@ impl Cluster {
                 if silence.status == SilenceState::Expired {
                     return Ok(Some(Err(silence)));
                 }
-                match self.post_silence(peer, &silence.until(ends_at)).await {
+                let mut longer = silence.until(ends_at);
+                if silence.status == SilenceState::Pending {
+                    // The Alertmanager's clock was set back since. Another one is made, which begins now.
+                    longer.starts_at = LONG_AGO;
+                }
+                match self.post_silence(peer, &longer).await {
                     Ok(id) => Ok(Some(Ok(id))),
                     Err(error) if error.error.status() == Some(404) => Ok(None),
                     Err(error) => Err(error),

@@ -10,10 +10,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONNECTION, CONTENT_TYPE};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, DATE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::serve::Listener;
 use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -286,7 +287,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let path = head.uri.path().to_owned();
     let query = head.uri.query().unwrap_or_default().to_owned();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
-        return respond(Answer::text(413, "request body too large"), None);
+        return respond(Answer::text(413, "request body too large"), None, shared.now());
     };
     let text = |(name, value): (&axum::http::HeaderName, &HeaderValue)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
@@ -300,9 +301,9 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     });
     let fault = shared.fault(&method, &path);
     match &fault {
-        Some(Fault::Html) => return respond(Answer::html(), None),
-        Some(Fault::Status(status, text)) => return respond(Answer::text(*status, text), None),
-        Some(Fault::Refuse) => return respond(Answer::text(200, ""), Some(0)),
+        Some(Fault::Html) => return respond(Answer::html(), None, shared.now()),
+        Some(Fault::Status(status, text)) => return respond(Answer::text(*status, text), None, shared.now()),
+        Some(Fault::Refuse) => return respond(Answer::text(200, ""), Some(0), shared.now()),
         Some(Fault::Delay(time)) => tokio::time::sleep(*time).await,
         Some(Fault::HalfBody) | None => {}
     }
@@ -313,11 +314,11 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
         None => Answer::text(404, "404 page not found\n"),
     };
     let half = (fault == Some(Fault::HalfBody)).then_some(answer.body.len() / 2);
-    respond(answer, half)
+    respond(answer, half, shared.now())
 }
 
 /// Makes the response; its body breaks off after `cut` bytes.
-fn respond(answer: Answer, cut: Option<usize>) -> Response<Body> {
+fn respond(answer: Answer, cut: Option<usize>, now: Timestamp) -> Response<Body> {
     let body = match cut {
         Some(length) => {
             let start = io::Cursor::new(answer.body[..length].to_vec());
@@ -334,6 +335,9 @@ fn respond(answer: Answer, cut: Option<usize>) -> Response<Body> {
     };
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    // Of its own clock, as everything that it says.
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok();
+    headers.extend(date.and_then(|date| HeaderValue::from_str(&date).ok()).map(|date| (DATE, date)));
     // So that `Fault::Refuse` is met by every request that comes after it.
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     response

@@ -4,6 +4,7 @@ mod world;
 
 mod admission;
 mod by_hand;
+mod clock;
 mod crash;
 mod holds;
 mod people;

@@ -142,7 +142,7 @@ async fn of_two_at_the_same_time_the_second_is_told_of_the_first() {
 #[tokio::test]
 async fn a_run_that_is_over_is_not_asked_about_any_more() {
     let world = World::new();
-    world.resolve_at(30);
+    world.resolve_after(30);
     let run = asked(&world, &["x"]).await;
     world.clock.advance(Duration::from_secs(60));
     let process = world.process(2, Scripted::new(), no_wait);

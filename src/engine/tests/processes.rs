@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::{World, library, words};
-use crate::engine::{Clock as _, Take};
+use crate::engine::{Clock as _, Life, Take};
 use crate::playtest::{Script, Scripted};
 use crate::run::{Run, RunEvent};
 use crate::step::Outcome;
@@ -22,6 +22,8 @@ async fn nothing_is_taken_from_a_process_that_lives() {
     assert!(second.engine.take(Take::Due, 10).await.unwrap().is_empty());
     assert!(first.engine.take(Take::Due, 10).await.unwrap().is_empty(), "nor by itself");
     world.clock.advance(Duration::from_secs(2));
+    assert!(second.engine.take(Take::Due, 10).await.unwrap().is_empty(), "it lives, whatever its lease says");
+    world.lives(1, Life::Unknown);
     assert_eq!(second.engine.take(Take::Due, 10).await.unwrap().len(), 1, "its lease was not renewed");
 }
 

@@ -131,7 +131,7 @@ async fn the_end_of_an_episode_is_worked_on_once_and_told_to_the_run_that_verifi
     let process = world.process(1, Scripted::new(), on);
     told(&process, library(&[("v", verify), ("tidy", tidy)]), ServiceOptions::default(), async |service| {
         service.deliver(world.delivery(&["x"])).await.unwrap();
-        world.resolve_at(0);
+        world.resolve_after(0);
         for _ in 0..3 {
             service.deliver(ended(&world, "x")).await.unwrap();
         }

@@ -100,7 +100,7 @@ async fn a_queued_run_is_left_when_nobody_here_can_free_its_key_and_goes_on_when
 #[tokio::test]
 async fn a_verification_goes_on_from_process_to_process_until_the_alert_stayed_away() {
     let world = World::new();
-    world.resolve_at(90);
+    world.resolve_after(90);
     let text = "limits: {cooldown: none}\nsteps: [{id: a, exec: [a]}, {id: v, wait: {until: resolved, for: 2m, timeout: 15m}}, {id: b, exec: [b]}]\n";
     let mut ends = world
         .process(1, Scripted::new(), no_wait)
@@ -111,7 +111,7 @@ async fn a_verification_goes_on_from_process_to_process_until_the_alert_stayed_a
     while words(&ends) == ["parked: waits at v"] {
         processes += 1;
         let RunEndKind::Parked(Some(due)) = ends[0].kind else { panic!("{ends:?}") };
-        world.clock.set(due);
+        world.clock.advance(Duration::try_from(due.duration_since(world.clock.now())).unwrap());
         ends = world.process(processes, Scripted::new(), no_wait).resume().await;
     }
     assert_eq!(words(&ends), ["succeeded"]);

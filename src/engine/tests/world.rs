@@ -1,14 +1,15 @@
 //! Several processes over one store, with a clock that jumps: [`World`], [`Process`].
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::engine::Clock as _;
 use crate::engine::{
-    Delivery, Engine, EngineOptions, Offer, OfferAnswer, Offered, Owner, Parts, RunEnd, RunEndKind, Stop,
-    Stopper, Store, Take,
+    Delivery, Engine, EngineOptions, Life, Offer, OfferAnswer, Offered, Owner, Parts, RunEnd, RunEndKind,
+    Stop, Stopper, Store, Take,
 };
 use crate::model::{Alert, LabelSet};
 use crate::playbook::{Facts, Library, compile_text, parse_files};
@@ -22,9 +23,9 @@ use crate::text::render;
 pub(super) struct World {
     pub(super) store: Arc<MemoryStore>,
     pub(super) clock: JumpClock,
-    dead: Arc<Mutex<BTreeSet<u32>>>,
-    /// From when on no alert fires any more.
-    resolved_at: Arc<Mutex<Option<Timestamp>>>,
+    lives: Arc<Mutex<BTreeMap<u32, Life>>>,
+    /// From when on, by the steady clock, no alert fires any more.
+    resolved_at: Arc<Mutex<Option<Duration>>>,
 }
 
 /// One process.
@@ -65,7 +66,7 @@ impl World {
         World {
             store: Arc::new(MemoryStore::new("memory")),
             clock: JumpClock::new(start()),
-            dead: Arc::default(),
+            lives: Arc::default(),
             resolved_at: Arc::default(),
         }
     }
@@ -92,7 +93,7 @@ impl World {
         let offered = Offered { alertmanager: true, groups: vec!["oncall".to_owned()], ..Offered::default() };
         let mut options = EngineOptions { offered, ..EngineOptions::default() };
         change(&mut options);
-        let dead = Arc::clone(&self.dead);
+        let lives = Arc::clone(&self.lives);
         let engine = Engine::new(Parts {
             store: self.store.clone(),
             performer: performer.clone(),
@@ -102,21 +103,29 @@ impl World {
             compile: Arc::new(|text| {
                 compile_text(text, &Facts::default()).map(Arc::new).map_err(|p| render::lines(&p))
             }),
-            is_alive: Arc::new(move |owner| !dead.lock().unwrap().contains(&owner.pid)),
+            life_of: Arc::new(move |owner| {
+                lives.lock().unwrap().get(&owner.pid).copied().unwrap_or(Life::Lives)
+            }),
             options,
             stop,
         });
         Process { engine, performer, reporter, stopper }
     }
 
-    /// Lets all alerts resolve so many seconds after the start.
-    pub(super) fn resolve_at(&self, seconds: i64) {
-        *self.resolved_at.lock().unwrap() = Some(start() + jiff::SignedDuration::from_secs(seconds));
+    /// Lets all alerts resolve so many seconds from now.
+    pub(super) fn resolve_after(&self, seconds: u64) {
+        let at = self.clock.steady() + Duration::from_secs(seconds);
+        *self.resolved_at.lock().unwrap() = Some(at);
     }
 
     /// Lets everybody believe that a process is gone.
     pub(super) fn bury(&self, pid: u32) {
-        self.dead.lock().unwrap().insert(pid);
+        self.lives(pid, Life::Gone);
+    }
+
+    /// Lets everybody know this of the life of a process.
+    pub(super) fn lives(&self, pid: u32, life: Life) {
+        self.lives.lock().unwrap().insert(pid, life);
     }
 
     pub(super) fn delivery(&self, hosts: &[&str]) -> Delivery {
@@ -140,7 +149,7 @@ impl World {
     }
 }
 
-fn fires(clock: &JumpClock, resolved_at: Option<Timestamp>, effect: &Effect) -> Reply {
+fn fires(clock: &JumpClock, resolved_at: Option<Duration>, effect: &Effect) -> Reply {
     let Effect::Sighting(wanted) = effect else { panic!("{effect:?}") };
     let ends_at = Some(clock.now() + jiff::SignedDuration::from_secs(240));
     let seen = |f: &String| {
@@ -149,9 +158,9 @@ fn fires(clock: &JumpClock, resolved_at: Option<Timestamp>, effect: &Effect) -> 
             SeenAlert { starts_at: start(), ends_at, silenced_by: Vec::new(), inhibited_by: Vec::new() },
         )
     };
-    let fires = resolved_at.is_none_or(|at| at > clock.now());
+    let fires = resolved_at.is_none_or(|at| at > clock.steady());
     let seen = wanted.fingerprints.iter().filter(|_| fires).map(seen).collect();
-    let peer = PeerSight { url: "p".to_owned(), failed: None, started_at: None, seen };
+    let peer = PeerSight { url: "p".to_owned(), failed: None, started_at: None, answered_at: None, seen };
     Reply::Sighted(Sighted { at: clock.now(), peers: vec![peer] })
 }
 

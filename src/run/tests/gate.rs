@@ -32,8 +32,27 @@ fn a_clock_set_back_does_not_keep_a_rate_closed_for_longer_than_its_window() {
     let asks = ask("rate:p", GateRule::Rate { count: 1, window: Duration::from_secs(60) });
     let mut states = BTreeMap::new();
     decide(&mut states, &asks, "a", at(10_000)).unwrap();
-    let no = decide(&mut states, &asks, "b", at(0)).unwrap_err();
-    assert_eq!(no.until, Some(at(60)));
+    for now in [0, 30, 59] {
+        assert_eq!(decide(&mut states, &asks, "b", at(now)).unwrap_err().until, Some(at(60)));
+    }
+    decide(&mut states, &asks, "b", at(60)).unwrap();
+}
+
+#[test]
+fn nor_a_cooldown_nor_a_pause() {
+    let cooldown = ask("cooldown:p:t", GateRule::Cooldown { every: Duration::from_secs(60) });
+    let pause = ask("pause:p", GateRule::Pause);
+    let mut states = BTreeMap::new();
+    settle(states.entry("cooldown:p:t".to_owned()).or_default(), &Change::Ended, at(10_000));
+    let paused =
+        Paused { since: at(10_000), until: Some(at(10_060)), reason: String::new(), by: String::new() };
+    settle(states.entry("pause:p".to_owned()).or_default(), &Change::Pause(paused), at(10_000));
+    for asks in [&cooldown, &pause] {
+        for now in [0, 59] {
+            assert_eq!(decide(&mut states, asks, "b", at(now)).unwrap_err().until, Some(at(60)));
+        }
+        decide(&mut states, asks, "b", at(60)).unwrap();
+    }
 }
 
 #[test]

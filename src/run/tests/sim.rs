@@ -310,7 +310,13 @@ impl Sim {
             inhibited_by: Vec::new(),
         };
         let seen = fires.then(|| (ALERT.to_owned(), seen)).into_iter().collect();
-        let peer = PeerSight { url: "p".to_owned(), failed: None, started_at: Some(at(-9_999)), seen };
+        let peer = PeerSight {
+            url: "p".to_owned(),
+            failed: None,
+            started_at: Some(at(-9_999)),
+            answered_at: None,
+            seen,
+        };
         Sighted { at: self.now, peers: vec![peer] }
     }
 

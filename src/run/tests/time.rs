@@ -258,6 +258,7 @@ fn when_nobody_can_say_the_look_is_repeated_and_then_the_step_fails() {
             url: "p".to_owned(),
             failed: Some("refused".to_owned()),
             started_at: None,
+            answered_at: None,
             seen: [].into(),
         }],
     }));

@@ -28,6 +28,7 @@ fn advance(action: &dyn Action, memo: &Memo, seconds: i64, decisions: &[Decision
         attempt: 1,
         began: at(0),
         now: at(seconds),
+        clock_set: jiff::SignedDuration::ZERO,
         alerts: &alerts,
         resolved: &[],
         task: TaskContext { decisions, started_by: Some("starter"), plan: &[], digest: "digest" },

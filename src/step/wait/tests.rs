@@ -56,7 +56,13 @@ fn renewed(mut sighted: Sighted, now: i64) -> Sighted {
 fn peer(is_there: bool) -> PeerSight {
     let seen = SeenAlert { starts_at: at(-600), ends_at: None, silenced_by: vec![], inhibited_by: vec![] };
     let seen = is_there.then(|| ("a".to_owned(), seen)).into_iter().collect();
-    PeerSight { url: "http://am".to_owned(), failed: None, started_at: Some(at(-9_999)), seen }
+    PeerSight {
+        url: "http://am".to_owned(),
+        failed: None,
+        started_at: Some(at(-9_999)),
+        answered_at: None,
+        seen,
+    }
 }
 
 fn there() -> Reply {

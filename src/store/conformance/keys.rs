@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Admitted, Ask, KeyAsk, Lease, Parking, Store, Take, Taken, WhenBusy, gate_keys};
+use crate::engine::{Admitted, Ask, KeyAsk, Lease, Life, Parking, Store, Take, Taken, WhenBusy, gate_keys};
 use crate::run::{GateAsk, GateRule, LaterReason, RunStatus, SignalKind};
 use crate::store::conformance::Case;
 use crate::store::conformance::given::{admit_one, ask, at, cancel, episode, finish, later_of, ok, owner};
@@ -33,7 +33,7 @@ fn queued() -> Parking {
 }
 
 async fn take_due(store: &Arc<dyn Store>, now: i64) -> Vec<Taken> {
-    ok(store.take(Take::Due, 100, owner(2), Arc::new(|_| true), at(now)).await)
+    ok(store.take(Take::Due, 100, owner(2), Arc::new(|_| Life::Unknown), at(now)).await)
 }
 
 async fn granted(store: &Arc<dyn Store>, lease: &Lease, now: i64) -> bool {

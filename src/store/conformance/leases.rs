@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::{LEASE, Owner, Store, Take, Taken, gate_keys};
+use crate::engine::{LEASE, Life, LifeOf, Store, Take, Taken, gate_keys};
 use crate::run::{Change, GateChange, Paused, RunEvent, RunStatus, Signal, Stamped};
 use crate::store::conformance::Case;
 use crate::store::conformance::given::{
@@ -15,6 +15,18 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "a run whose lease expired is taken, and its owner fenced",
         story: |s| Box::pin(expired(s)),
+    },
+    Case {
+        name: "the lease of a process that is known to live does not expire",
+        story: |s| Box::pin(known_to_live(s)),
+    },
+    Case {
+        name: "a lease that was made before the clock was set back lasts no longer than another",
+        story: |s| Box::pin(lease_set_back(s)),
+    },
+    Case {
+        name: "a parked run is due as long after the clock was set back as it was before",
+        story: |s| Box::pin(parked_set_back(s)),
     },
     Case { name: "a process takes nothing from itself", story: |s| Box::pin(own(s)) },
     Case { name: "a process takes again what it has lost hold of", story: |s| Box::pin(lost_hold(s)) },
@@ -32,16 +44,17 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "a renewal tells of a pause", story: |s| Box::pin(pauses(s)) },
 ];
 
-fn alive() -> Arc<dyn Fn(&Owner) -> bool + Send + Sync> {
-    Arc::new(|_| true)
+/// Owners of whom nothing is known.
+fn elsewhere() -> LifeOf {
+    Arc::new(|_| Life::Unknown)
 }
 
-fn dead_but(pid: u32) -> Arc<dyn Fn(&Owner) -> bool + Send + Sync> {
-    Arc::new(move |o| o.pid == pid)
+fn dead_but(pid: u32) -> LifeOf {
+    Arc::new(move |o| if o.pid == pid { Life::Lives } else { Life::Gone })
 }
 
 async fn take_due(store: &Arc<dyn Store>, pid: u32, now: i64) -> Vec<Taken> {
-    ok(store.take(Take::Due, 100, owner(pid), alive(), at(now)).await)
+    ok(store.take(Take::Due, 100, owner(pid), elsewhere(), at(now)).await)
 }
 
 fn lease_seconds() -> i64 {
@@ -52,16 +65,16 @@ async fn left_alone(store: Arc<dyn Store>) {
     start(&store, "r1", 1, 0).await;
     assert!(take_due(&store, 2, lease_seconds() - 1).await.is_empty());
     let named = Take::These(vec!["r1".to_owned(), "r9".to_owned()]);
-    assert!(ok(store.take(named, 100, owner(2), alive(), at(1)).await).is_empty());
+    assert!(ok(store.take(named, 100, owner(2), elsewhere(), at(1)).await).is_empty());
 }
 
 async fn lost_hold(store: Arc<dyn Store>) {
     let old = start(&store, "r1", 1, 0).await;
     start(&store, "r2", 2, 0).await;
     let again = || Take::Again(vec!["r1".to_owned(), "r9".to_owned()]);
-    assert!(ok(store.take(again(), 9, owner(3), alive(), at(1)).await).is_empty(), "it is another's");
+    assert!(ok(store.take(again(), 9, owner(3), elsewhere(), at(1)).await).is_empty(), "it is another's");
     // `start` makes runs of process 1.
-    let taken = ok(store.take(again(), 9, owner(1), alive(), at(1)).await);
+    let taken = ok(store.take(again(), 9, owner(1), elsewhere(), at(1)).await);
     assert_eq!(taken.len(), 1);
     assert!(taken[0].orphaned, "what it was about is not known");
     assert_fenced(store.append(old, vec![attempt(1)], Vec::new(), at(2)).await);
@@ -88,6 +101,34 @@ async fn expired(store: Arc<dyn Store>) {
     assert!(taken.first().expect("its lease expired").orphaned);
     assert_fenced(store.append(old, vec![attempt(1)], Vec::new(), at(lease_seconds() + 1)).await);
     assert!(take_due(&store, 3, lease_seconds() + 1).await.is_empty(), "the new lease holds");
+}
+
+async fn known_to_live(store: Arc<dyn Store>) {
+    let lease = start(&store, "r1", 1, 0).await;
+    let lives: LifeOf = Arc::new(|_| Life::Lives);
+    for which in [Take::Due, Take::These(vec!["r1".to_owned()])] {
+        // As when the clock is set forward by an hour.
+        assert!(ok(store.take(which, 100, owner(2), lives.clone(), at(3_600)).await).is_empty());
+    }
+    ok(store.append(lease, vec![attempt(1)], Vec::new(), at(3_601)).await);
+}
+
+async fn lease_set_back(store: Arc<dyn Store>) {
+    start(&store, "r1", 1, 3_600).await;
+    assert!(take_due(&store, 2, 0).await.is_empty());
+    assert!(take_due(&store, 2, lease_seconds() - 1).await.is_empty());
+    assert_eq!(take_due(&store, 2, lease_seconds()).await.len(), 1);
+}
+
+async fn parked_set_back(store: Arc<dyn Store>) {
+    let lease = start(&store, "r1", 1, 3_600).await;
+    ok(store.park(lease, parking(Some(3_700)), at(3_600)).await);
+    assert!(take_due(&store, 2, 10).await.is_empty());
+    assert!(take_due(&store, 2, 109).await.is_empty());
+    let taken =
+        take_due(&store, 2, 110).await.pop().expect("it is due a hundred seconds after it was looked at");
+    assert_eq!(taken.journal.last().map(|last| (last.seq, last.at)), Some((taken.lease.seq, at(10))));
+    assert_eq!(taken.journal[1].event, RunEvent::ClockSet { by_ms: -3_590_000 }, "and its journal tells so");
 }
 
 async fn own(store: Arc<dyn Store>) {
@@ -122,7 +163,7 @@ async fn parked(store: Arc<dyn Store>) {
     ok(store.park(one.lease.clone(), parking(None), at(101)).await);
     assert!(take_due(&store, 3, 1_000_000).await.is_empty(), "it goes on when a signal comes");
     let named = Take::These(vec!["r1".to_owned()]);
-    assert_eq!(ok(store.take(named, 1, owner(3), alive(), at(102)).await).len(), 1);
+    assert_eq!(ok(store.take(named, 1, owner(3), elsewhere(), at(102)).await).len(), 1);
 }
 
 async fn in_turn(store: Arc<dyn Store>) {
@@ -130,12 +171,12 @@ async fn in_turn(store: Arc<dyn Store>) {
         let lease = start(&store, &format!("r{n}"), n, 0).await;
         ok(store.park(lease, parking(Some(due)), at(1)).await);
     }
-    let two = ok(store.take(Take::Due, 2, owner(2), alive(), at(50)).await);
+    let two = ok(store.take(Take::Due, 2, owner(2), elsewhere(), at(50)).await);
     let ids = |taken: &[Taken]| taken.iter().map(|t| t.lease.run.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&two), ["r2", "r3"]);
     assert_eq!(ids(&take_due(&store, 3, 50).await), ["r1"]);
     assert!(take_due(&store, 4, 50).await.is_empty());
-    assert!(ok(store.take(Take::Due, 0, owner(4), alive(), at(200)).await).is_empty());
+    assert!(ok(store.take(Take::Due, 0, owner(4), elsewhere(), at(200)).await).is_empty());
 }
 
 async fn signals_parked(store: Arc<dyn Store>) {

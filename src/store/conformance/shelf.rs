@@ -54,6 +54,10 @@ async fn offered(store: Arc<dyn Store>) {
     assert_eq!(targets(ok(store.later(Some(at(100))).await)), ["old", "new"]);
     assert_eq!(targets(ok(store.later(Some(at(99))).await)), ["new"]);
     assert_eq!(targets(ok(store.later(None).await)), ["old", "far", "new"]);
+    // The clock was set back: all of this was put off in the future.
+    assert_eq!(targets(ok(store.later(Some(at(-3_600))).await)), ["old", "far", "new"]);
+    assert_eq!(ok(store.later_playbooks(at(-3_600)).await), ["disk"]);
+    assert_eq!(targets(ok(store.later_of("disk".to_owned(), at(-3_600), 1, 1).await)), ["far"]);
 }
 
 async fn in_pieces(store: Arc<dyn Store>) {

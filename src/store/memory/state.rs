@@ -7,8 +7,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::engine::{
-    Admitted, Ask, Claim, Episode, EpisodeKey, Judge, LEASE, Later, Lease, Observation, OpenEpisode, Owner,
-    Parking, Raised, Renewed, RunCount, RunFilter, RunSummary, StoreError, Take, Taken, gate_keys,
+    Admitted, Ask, CLOCKS_DIFFER, Claim, Episode, EpisodeKey, Judge, LEASE, Later, Lease, Life, Observation,
+    OpenEpisode, Owner, Parking, Raised, Renewed, RunCount, RunFilter, RunSummary, StoreError, Take, Taken,
+    gate_keys,
 };
 use crate::run::{GateChange, GateState, RunEvent, RunStatus, Signal, SignalKind, Stamped, settle};
 use crate::store::episodes::{EpisodeRow, find, place};
@@ -16,8 +17,8 @@ use crate::store::progress::Progress;
 use crate::store::retention::{forgotten_before, is_forgotten};
 use crate::store::verdict::{Desk, Facts, Verdict, as_previewed};
 
-/// Tells whether a process lives.
-type IsAlive = dyn Fn(&Owner) -> bool + Send + Sync;
+/// Tells what is known of the life of a process.
+type LifeOf = dyn Fn(&Owner) -> Life + Send + Sync;
 
 /// Everything that the store holds.
 #[derive(Debug, Default)]
@@ -77,11 +78,31 @@ impl Run {
         stamped
     }
 
-    fn is_free(&self, me: &Owner, is_alive: &IsAlive, now: Timestamp) -> bool {
+    fn is_free(&self, me: &Owner, life_of: &LifeOf, now: Timestamp) -> bool {
         match &self.summary.owner {
             None => true,
             Some(owner) if owner == me => false,
-            Some(owner) => self.lease_until.is_none_or(|until| until <= now) || !is_alive(owner),
+            Some(owner) => match life_of(owner) {
+                Life::Lives => false,
+                Life::Gone => true,
+                Life::Unknown => self.lease_until.is_none_or(|until| until <= now),
+            },
+        }
+    }
+
+    /// Moves what was written before the clock was set back.
+    fn put_right(&mut self, now: Timestamp) {
+        let ahead = self.summary.updated_at.duration_since(now);
+        if self.summary.owner.is_none() && self.summary.due.is_some() && ahead > CLOCKS_DIFFER {
+            self.summary.due = self.summary.due.and_then(|due| due.checked_sub(ahead).ok());
+            self.summary.updated_at = now;
+            let by_ms = -i64::try_from(ahead.as_millis()).unwrap_or_default();
+            self.record(vec![RunEvent::ClockSet { by_ms }], now);
+        }
+        let longest = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
+        let too_long = |until: &Timestamp| until.duration_since(longest) > CLOCKS_DIFFER;
+        if self.lease_until.as_ref().is_some_and(too_long) {
+            self.lease_until = Some(longest);
         }
     }
 }
@@ -292,9 +313,14 @@ impl State {
         which: &Take,
         max: usize,
         owner: &Owner,
-        is_alive: &IsAlive,
+        life_of: &LifeOf,
         now: Timestamp,
     ) -> Vec<Taken> {
+        for number in &self.unfinished {
+            if let Some(run) = self.runs.get_mut(number) {
+                run.put_right(now);
+            }
+        }
         let chosen: Vec<u64> = match which {
             Take::Due => {
                 let open =
@@ -314,7 +340,7 @@ impl State {
         for number in chosen {
             let Some(run) = self.runs.get_mut(&number) else { continue };
             let again = matches!(which, Take::Again(_)) && run.summary.owner.as_ref() == Some(owner);
-            if taken.len() >= max || run.is_over() || !(again || run.is_free(owner, is_alive, now)) {
+            if taken.len() >= max || run.is_over() || !(again || run.is_free(owner, life_of, now)) {
                 continue;
             }
             let orphaned = run.summary.owner.replace(owner.clone()).is_some();
@@ -471,7 +497,11 @@ impl State {
 
     /// Returns what was put off and may pass by then, oldest first.
     fn rows_of(&self, playbook: Option<&str>, due: Option<Timestamp>) -> Vec<&Later> {
-        let may_pass = |l: &Later| due.is_none_or(|due| l.closed.until.is_none_or(|until| until <= due));
+        let future = due.map(|due| due.saturating_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX));
+        let may_pass = |l: &Later| {
+            due.is_none_or(|due| l.closed.until.is_none_or(|until| until <= due))
+                || future.is_some_and(|future| l.since > future)
+        };
         let from = playbook.map(|name| (name.to_owned(), String::new(), String::new())).unwrap_or_default();
         let of_playbook =
             |(key, _): &(&(String, String, String), _)| playbook.is_none_or(|name| key.0 == name);

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use crate::engine::{
-    Admitted, Answer, Ask, Episode, Judge, Later, Lease, Observation, OpenEpisode, Owner, Parking, Raised,
-    Renewed, RunCount, RunFilter, RunSummary, Store, StoreError, Take, Taken,
+    Admitted, Answer, Ask, Episode, Judge, Later, Lease, LifeOf, Observation, OpenEpisode, Owner, Parking,
+    Raised, Renewed, RunCount, RunFilter, RunSummary, Store, StoreError, Take, Taken,
 };
 use crate::run::{GateChange, GateState, RunEvent, Signal, Stamped};
 use crate::store::memory::state::State;
@@ -117,10 +117,10 @@ impl Store for MemoryStore {
         which: Take,
         max: usize,
         owner: Owner,
-        is_alive: Arc<dyn Fn(&Owner) -> bool + Send + Sync>,
+        life_of: LifeOf,
         now: Timestamp,
     ) -> Answer<'_, Result<Vec<Taken>, StoreError>> {
-        self.with(move |state| state.take(&which, max, &owner, &*is_alive, now))
+        self.with(move |state| state.take(&which, max, &owner, &*life_of, now))
     }
 
     fn renew(

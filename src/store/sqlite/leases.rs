@@ -3,22 +3,27 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::engine::{
-    Judge, LEASE, Lease, Owner, Parking, Renewed, RunSummary, StoreError, Take, Taken, gate_keys,
+    CLOCKS_DIFFER, Judge, LEASE, Lease, Life, Owner, Parking, Renewed, RunSummary, StoreError, Take, Taken,
+    gate_keys,
 };
-use crate::run::Signal;
+use crate::run::{RunEvent, Signal};
 use crate::store::sqlite::fault::{Fault, Place};
 use crate::store::sqlite::gates;
 use crate::store::sqlite::journal::text;
 use crate::store::sqlite::rows::{
-    SUMMARY, from_json, journal, json, nanos, number, signed, summary, unsigned,
+    SUMMARY, from_json, journal, json, nanos, number, signed, summary, unsigned, write_events,
 };
 
-/// Tells whether a process lives.
-type IsAlive = dyn Fn(&Owner) -> bool + Send + Sync;
+/// Tells what is known of the life of a process.
+type LifeOf = dyn Fn(&Owner) -> Life + Send + Sync;
+
+fn nanos_of(time: SignedDuration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+}
 
 /// Returns the end of a lease that begins now.
 pub(super) fn expiry(now: Timestamp, lease: Duration) -> Timestamp {
@@ -26,47 +31,49 @@ pub(super) fn expiry(now: Timestamp, lease: Duration) -> Timestamp {
 }
 
 /// Takes unfinished runs: those that are parked (and due, unless they are named), and those whose
-/// owner let its lease expire or is gone.
+/// owner is gone, or unknown and let its lease expire.
 pub(super) fn take(
     conn: &Connection,
     which: &Take,
     max: usize,
     owner: &Owner,
-    is_alive: &IsAlive,
+    life_of: &LifeOf,
     now: Timestamp,
 ) -> Result<Vec<Taken>, Fault> {
     let mut chosen = Vec::new();
     match which {
         Take::Due => {
-            let mut select = conn.prepare_cached(
-                "SELECT id, owner, lease_until FROM runs \
-                 WHERE finished_at IS NULL AND (owner IS NOT NULL OR due <= ?1) ORDER BY due, id",
-            )?;
-            let mut rows = select.query([nanos(now)])?;
+            let mut select = conn.prepare_cached(&format!(
+                "SELECT {CANDIDATE} FROM runs WHERE finished_at IS NULL \
+                 AND (owner IS NOT NULL OR due <= ?1 OR (due IS NOT NULL AND updated_at > ?2)) ORDER BY due, id"
+            ))?;
+            let future = now.saturating_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX);
+            let mut rows = select.query([nanos(now), nanos(future)])?;
             while let Some(row) = rows.next()? {
-                chosen.push(Candidate { id: row.get(0)?, owner: row.get(1)?, lease_until: row.get(2)? });
+                let mut candidate = Candidate::read(row)?;
+                candidate.put_right(conn, now)?;
+                if candidate.owner.is_some() || candidate.due.is_some_and(|due| due <= nanos(now)) {
+                    chosen.push(candidate);
+                }
             }
         }
         Take::These(runs) | Take::Again(runs) => {
-            let mut select = conn.prepare_cached(
-                "SELECT id, owner, lease_until FROM runs WHERE run = ?1 AND finished_at IS NULL",
-            )?;
+            let mut select = conn.prepare_cached(&format!(
+                "SELECT {CANDIDATE} FROM runs WHERE run = ?1 AND finished_at IS NULL"
+            ))?;
             for run in runs {
-                let found = select.query_row([run], |row| {
-                    Ok(Candidate { id: row.get(0)?, owner: row.get(1)?, lease_until: row.get(2)? })
-                });
-                chosen.extend(found.optional()?);
+                chosen.extend(select.query_row([run], Candidate::read).optional()?);
             }
         }
     }
-    let mut alive = HashMap::new();
+    let mut lives = HashMap::new();
     let mut taken = Vec::new();
     for candidate in chosen {
         if taken.len() >= max {
             break;
         }
         let again = matches!(which, Take::Again(_)) && candidate.is_of(owner)?;
-        if again || candidate.is_free(owner, is_alive, &mut alive, now)? {
+        if again || candidate.is_free(owner, life_of, &mut lives, now)? {
             taken.push(take_one(conn, &candidate, owner, now)?);
         }
     }
@@ -77,9 +84,51 @@ struct Candidate {
     id: i64,
     owner: Option<String>,
     lease_until: Option<i64>,
+    due: Option<i64>,
+    updated_at: i64,
 }
 
+/// The columns that [`Candidate::read`] reads.
+const CANDIDATE: &str = "id, owner, lease_until, due, updated_at";
+
 impl Candidate {
+    fn read(row: &Row<'_>) -> Result<Candidate, rusqlite::Error> {
+        Ok(Candidate {
+            id: row.get(0)?,
+            owner: row.get(1)?,
+            lease_until: row.get(2)?,
+            due: row.get(3)?,
+            updated_at: row.get(4)?,
+        })
+    }
+
+    /// Moves what was written before the clock was set back: what a parked run waits for, which its journal tells,
+    /// and the end of a lease.
+    fn put_right(&mut self, conn: &Connection, now: Timestamp) -> Result<(), Fault> {
+        let tolerance = nanos_of(CLOCKS_DIFFER);
+        let ahead = self.updated_at.saturating_sub(nanos(now));
+        let longest = nanos(expiry(now, LEASE));
+        match (&self.owner, self.lease_until, self.due) {
+            (None, _, Some(due)) if ahead > tolerance => {
+                let due = due.saturating_sub(ahead);
+                let mut update = conn.prepare_cached(
+                    "UPDATE runs SET due = ?2, updated_at = ?3, seq = seq + 1 WHERE id = ?1 RETURNING seq",
+                )?;
+                let seq: i64 = update.query_row((self.id, due, nanos(now)), |row| row.get(0))?;
+                let event = RunEvent::ClockSet { by_ms: -(ahead / 1_000_000) };
+                write_events(conn, self.id, unsigned(seq).saturating_sub(1), now, vec![event])?;
+                self.due = Some(due);
+            }
+            (Some(_), Some(until), _) if until.saturating_sub(longest) > tolerance => {
+                let mut update = conn.prepare_cached("UPDATE runs SET lease_until = ?2 WHERE id = ?1")?;
+                update.execute((self.id, longest))?;
+                self.lease_until = Some(longest);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn is_of(&self, me: &Owner) -> Result<bool, Fault> {
         let Some(text) = &self.owner else { return Ok(false) };
         Ok(from_json::<Owner>("runs", text)? == *me)
@@ -88,8 +137,8 @@ impl Candidate {
     fn is_free(
         &self,
         me: &Owner,
-        is_alive: &IsAlive,
-        alive: &mut HashMap<Owner, bool>,
+        life_of: &LifeOf,
+        lives: &mut HashMap<Owner, Life>,
         now: Timestamp,
     ) -> Result<bool, Fault> {
         let Some(text) = &self.owner else { return Ok(true) };
@@ -98,8 +147,11 @@ impl Candidate {
         if owner == *me {
             return Ok(false);
         }
-        let expired = self.lease_until.is_none_or(|until| until <= nanos(now));
-        Ok(expired || !*alive.entry(owner).or_insert_with_key(|o| is_alive(o)))
+        Ok(match *lives.entry(owner).or_insert_with_key(|o| life_of(o)) {
+            Life::Lives => false,
+            Life::Gone => true,
+            Life::Unknown => self.lease_until.is_none_or(|until| until <= nanos(now)),
+        })
     }
 }
 

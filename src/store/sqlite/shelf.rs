@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Rows};
 
-use crate::engine::{Later, Raised};
+use crate::engine::{CLOCKS_DIFFER, Later, Raised};
 use crate::store::sqlite::fault::Fault;
 use crate::store::sqlite::rows::{from_json, json, moment, nanos, trigger};
 
@@ -30,20 +30,27 @@ pub(super) fn put_later(conn: &Connection, later: &[Later]) -> Result<(), Fault>
     Ok(())
 }
 
+/// What may pass by `?1`; so may what was put off after `?2`, which lies in the future: the clock was set back since.
+const MAY_PASS: &str = "(until IS NULL OR until <= ?1 OR since > ?2)";
+
+/// Returns after when nothing can have been put off.
+fn future(now: Timestamp) -> i64 {
+    nanos(now.saturating_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX))
+}
+
 /// Returns what was put off, oldest first; with `due` only what may pass by then.
 pub(super) fn later(conn: &Connection, due: Option<Timestamp>) -> Result<Vec<Later>, Fault> {
     let mut select = conn.prepare_cached(&format!(
-        "SELECT {ROW} FROM later WHERE ?1 IS NULL OR until IS NULL OR until <= ?1 ORDER BY since, rowid"
+        "SELECT {ROW} FROM later WHERE ?1 IS NULL OR {MAY_PASS} ORDER BY since, rowid"
     ))?;
-    read(select.query([due.map(nanos)])?)
+    read(select.query((due.map(nanos), due.map(future)))?)
 }
 
 /// Returns the playbooks that have put off what may pass by then, in order.
 pub(super) fn later_playbooks(conn: &Connection, due: Timestamp) -> Result<Vec<String>, Fault> {
-    let mut select = conn.prepare_cached(
-        "SELECT DISTINCT playbook FROM later WHERE until IS NULL OR until <= ?1 ORDER BY playbook",
-    )?;
-    let playbooks = select.query_map([nanos(due)], |row| row.get(0))?;
+    let mut select = conn
+        .prepare_cached(&format!("SELECT DISTINCT playbook FROM later WHERE {MAY_PASS} ORDER BY playbook"))?;
+    let playbooks = select.query_map([nanos(due), future(due)], |row| row.get(0))?;
     Ok(playbooks.collect::<Result<_, _>>()?)
 }
 
@@ -56,11 +63,10 @@ pub(super) fn later_of(
     max: usize,
 ) -> Result<Vec<Later>, Fault> {
     let mut select = conn.prepare_cached(&format!(
-        "SELECT {ROW} FROM later WHERE playbook = ?1 AND (until IS NULL OR until <= ?2) \
-         ORDER BY since, rowid LIMIT ?3 OFFSET ?4"
+        "SELECT {ROW} FROM later WHERE playbook = ?3 AND {MAY_PASS} ORDER BY since, rowid LIMIT ?4 OFFSET ?5"
     ))?;
     let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    read(select.query((playbook, nanos(due), whole(max), whole(skip)))?)
+    read(select.query((nanos(due), future(due), playbook, whole(max), whole(skip)))?)
 }
 
 /// The columns that [`read`] reads.

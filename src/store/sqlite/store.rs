@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::engine::{
-    Admitted, Answer, Ask, Episode, Judge, Later, Lease, Observation, OpenEpisode, Owner, Parking, Raised,
-    Renewed, RunCount, RunFilter, RunSummary, Store, StoreError, Take, Taken,
+    Admitted, Answer, Ask, Episode, Judge, Later, Lease, LifeOf, Observation, OpenEpisode, Owner, Parking,
+    Raised, Renewed, RunCount, RunFilter, RunSummary, Store, StoreError, Take, Taken,
 };
 use crate::run::{GateChange, GateState, RunEvent, Signal, Stamped};
 use crate::store::Opening;
@@ -221,10 +221,10 @@ impl Store for SqliteStore {
         which: Take,
         max: usize,
         owner: Owner,
-        is_alive: Arc<dyn Fn(&Owner) -> bool + Send + Sync>,
+        life_of: LifeOf,
         now: Timestamp,
     ) -> Answer<'_, Result<Vec<Taken>, StoreError>> {
-        self.write("take runs", move |conn| leases::take(conn, &which, max, &owner, &*is_alive, now))
+        self.write("take runs", move |conn| leases::take(conn, &which, max, &owner, &*life_of, now))
     }
 
     fn renew(

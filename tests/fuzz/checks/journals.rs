@@ -250,7 +250,13 @@ fn reply(effect: &Effect, now: Timestamp, dice: &mut Dice) -> Reply {
         }),
         Effect::Sighting(_) => {
             let failed = (!is_good).then(|| "it does not answer".to_owned());
-            let peer = PeerSight { url: "p".to_owned(), failed, started_at: None, seen: [].into() };
+            let peer = PeerSight {
+                url: "p".to_owned(),
+                failed,
+                started_at: None,
+                answered_at: None,
+                seen: [].into(),
+            };
             Reply::Sighted(Sighted { at: now, peers: vec![peer] })
         }
         Effect::Hold(_) => Reply::Held { id: is_good.then(|| "id".to_owned()) },

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use amflow::engine::{
-    Engine, EngineOptions, Owner, Parts, Reporter, RunHeader, Service, ServiceOptions, Stop,
+    Engine, EngineOptions, Life, Owner, Parts, Reporter, RunHeader, Service, ServiceOptions, Stop,
 };
 use amflow::model::People;
 use amflow::perform::{SecretSource, Secrets};
@@ -93,7 +93,7 @@ impl World {
             reporter: Arc::new(Silence),
             owner: Owner { boot_id: "b".to_owned(), pid: 1, start_time: 1 },
             compile: Arc::new(|_| Err("nothing is compiled here".to_owned())),
-            is_alive: Arc::new(|_| true),
+            life_of: Arc::new(|_| Life::Lives),
             options: EngineOptions { always_on: true, ..EngineOptions::default() },
             stop,
         });

@@ -5,6 +5,7 @@ mod amtool;
 mod approvals;
 mod bad_input;
 mod burst;
+mod clock;
 mod failures;
 mod kills;
 mod large;

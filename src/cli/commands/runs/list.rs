@@ -1,9 +1,10 @@
 //! `amflow runs list`, `amflow runs show`: which runs there were, and what one of them did.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::find;
 use crate::cli::args::{Format, OutputArgs, StoreArgs};
@@ -19,7 +20,7 @@ use crate::store::Access;
 use crate::text::{closest, escape_for_terminal, plural};
 
 /// How often the store is looked at by those who follow.
-const LOOK: SignedDuration = SignedDuration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(500);
 /// Runs that are looked at by those who follow a listing: the newest, and what has not ended.
 const FOLLOWED: usize = 500;
 
@@ -177,8 +178,7 @@ fn follow_list(
                 Format::Json | Format::Ndjson => context.ui.json_line(run),
             }
         }
-        let until = clock.now().checked_add(LOOK).unwrap_or(Timestamp::MAX);
-        context.block_on(clock.sleep_until(until))?;
+        context.block_on(clock.sleep(LOOK))?;
         runs = context.block_on(past::list(store, all.clone(), FOLLOWED))?.or_end(Exit::Unable)?;
         told.retain(|id, _| runs.iter().any(|run| run.header.run == *id));
     }
@@ -240,7 +240,6 @@ fn follow_run(context: &Context, store: &dyn Store, run: &str, format: Format) -
         if summary.status.is_final() || !context.ui.is_open() {
             return Ok(Exit::Done);
         }
-        let until = clock.now().checked_add(LOOK).unwrap_or(Timestamp::MAX);
-        context.block_on(clock.sleep_until(until))?;
+        context.block_on(clock.sleep(LOOK))?;
     }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::{ask, list, now, opening, owner, sqlite};
-use crate::engine::{Admitted, Observation, Store, StoreError, Take};
+use crate::engine::{Admitted, Life, Observation, Store, StoreError, Take};
 use crate::run::{RunEvent, RunStatus};
 use crate::store::sqlite::schema::SCHEMA_VERSION;
 use crate::store::{Access, Opening, database, open};
@@ -250,7 +250,7 @@ async fn a_store_of_version_1_is_read_and_gone_on_with() {
     assert!(journal.iter().map(|e| e.seq).eq(1..=4));
     assert!(matches!(journal[0].event, RunEvent::RunStarted(_)));
     assert!(matches!(journal[3].event, RunEvent::RunFinished { status: RunStatus::Failed, .. }));
-    let taken = store.take(Take::Due, 10, owner(1), Arc::new(|_| true), now()).await.unwrap();
+    let taken = store.take(Take::Due, 10, owner(1), Arc::new(|_| Life::Unknown), now()).await.unwrap();
     let parked = taken.first().unwrap();
     assert_eq!((parked.lease.run.as_str(), parked.lease.epoch, parked.lease.seq), ("run-parked", 2, 2));
     assert_eq!(parked.signals.len(), 1);
