@@ -3,7 +3,9 @@
 use std::cell::OnceCell;
 use std::future::Future;
 
+use rustix::process::Signal;
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::GlobalArgs;
 use super::error::{CliError, Exit, OrExit as _};
@@ -33,6 +35,23 @@ impl Context {
     /// # Errors
     /// The system gives no resources for a runtime.
     pub fn block_on<F: Future>(&self, future: F) -> Result<F::Output, CliError> {
+        Ok(self.runtime()?.block_on(future))
+    }
+
+    /// Lets a file that may not grow be an error of whoever writes it. Otherwise the system ends a process that
+    /// comes to a limit on the size of files, by SIGXFSZ. Commands that are started get its usual meaning back.
+    ///
+    /// # Errors
+    /// The system gives no resources for a runtime.
+    pub fn survive_full_files(&self) -> Result<(), CliError> {
+        let _within = self.runtime()?.enter();
+        // Once it is caught it stays so; there is nobody to be told.
+        signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))
+            .map(drop)
+            .or_exit(Exit::Unable, || "cannot listen for signals")
+    }
+
+    fn runtime(&self) -> Result<&Runtime, CliError> {
         if self.runtime.get().is_none() {
             // One starts commands while the other reads what they say: the driver of a run is never kept waiting.
             let made = Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -40,7 +59,6 @@ impl Context {
             // Nobody else sets it: a context stays on its thread.
             let _ = self.runtime.set(made);
         }
-        let runtime = self.runtime.get().expect("it was set above");
-        Ok(runtime.block_on(future))
+        Ok(self.runtime.get().expect("it was set above"))
     }
 }

@@ -50,6 +50,9 @@ pub(super) fn open_of(
     settings: &Settings,
     access: Access,
 ) -> Result<Arc<dyn Store>, CliError> {
+    if access == Access::Write {
+        context.survive_full_files()?;
+    }
     let opening = Opening { group: settings.store.group, ..Opening::new(access) };
     let opened = open(&settings.store.path, &opening).or_end(Exit::Unable)?;
     for notice in &opened.notices {

@@ -12,11 +12,13 @@ use tokio_util::sync::CancellationToken;
 use super::Engine;
 use super::heart::Heard;
 use super::keep::{Keeper, carry_over, renewal_of};
+use super::patience::Patience;
 use super::ports::{Call, Lease, Parking, RunHeader, StoreError};
 use super::set_clock::SetClock;
 use super::stop::Stop;
 use crate::run::{
-    GateChange, Machine, Next, PendingCall, RunEvent, RunStatus, Signal, SignalKind, Waits, is_raised,
+    GateChange, Machine, Next, PendingCall, RunEvent, RunStatus, Signal, SignalKind, Stamped, Waits,
+    is_raised,
 };
 use crate::step::{Effect, HoldAction, HoldEffect, Reply};
 
@@ -66,6 +68,8 @@ struct Work<'e> {
     machine: Box<Machine>,
     lease: Lease,
     header: RunHeader,
+    /// How long its journal is known to be.
+    written: u64,
     calls: JoinSet<(String, Reply)>,
     tokens: HashMap<String, CancellationToken>,
     keeper: Keeper,
@@ -91,6 +95,7 @@ impl Engine {
         let mut work = Work {
             engine: self,
             machine,
+            written: lease.seq,
             lease,
             header,
             calls: JoinSet::new(),
@@ -256,15 +261,51 @@ impl Work<'_> {
             return Ok(());
         }
         let engine = self.engine;
-        let now = self.machine.run.updated_at;
-        let stamped = engine.store.append(self.lease.clone(), events, gates, now).await?;
-        for event in &stamped {
+        for event in &self.append(events, gates).await? {
             engine.reporter.event(&self.header, event);
             self.keeper.note(&self.machine.run, &event.event, engine.clock.steady());
             let tells = self.machine.playbook().sync.alert_on_failure;
-            engine.keep_failure(&self.header, &self.machine.run, &event.event, tells).await?;
+            let mut patience = Patience::new(engine, &self.lease.run);
+            while let Err(error) =
+                engine.keep_failure(&self.header, &self.machine.run, &event.event, tells).await
+            {
+                patience.wait(error).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Writes to the journal, and tries again when the store cannot take it: what a command did is not done again,
+    /// nor taken for lost, because a disk was full for a while.
+    async fn append(
+        &mut self,
+        events: Vec<RunEvent>,
+        gates: Vec<GateChange>,
+    ) -> Result<Vec<Stamped>, StoreError> {
+        let (engine, now) = (self.engine, self.machine.run.updated_at);
+        let mut patience = Patience::new(engine, &self.lease.run);
+        loop {
+            let appended = engine.store.append(self.lease.clone(), events.clone(), gates.clone(), now).await;
+            let stamped = match appended {
+                Ok(stamped) => stamped,
+                Err(error) => {
+                    patience.wait(error).await?;
+                    // An error does not prove that nothing was written.
+                    let Some(stamped) = self.found_written(&events).await else { continue };
+                    stamped
+                }
+            };
+            self.written = stamped.last().map_or(self.written, |last| last.seq);
+            return Ok(stamped);
+        }
+    }
+
+    /// Returns these events as the journal has them after what it was known to have.
+    async fn found_written(&self, events: &[RunEvent]) -> Option<Vec<Stamped>> {
+        let (_, _, journal) = self.engine.store.read(self.lease.run.clone()).await.ok()?;
+        let new: Vec<Stamped> = journal.into_iter().filter(|stamped| stamped.seq > self.written).collect();
+        let same = !events.is_empty() && new.iter().map(|stamped| &stamped.event).eq(events);
+        same.then_some(new)
     }
 
     fn begin(&mut self, pending: PendingCall) {

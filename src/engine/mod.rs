@@ -11,6 +11,7 @@ mod heart;
 mod keep;
 mod look_ahead;
 mod options;
+mod patience;
 mod pool;
 mod ports;
 mod put_off;

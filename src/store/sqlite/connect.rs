@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Access, FlockOperation, flock};
 
 use crate::engine::StoreError;
 use crate::store::sqlite::fault::{Fault, Place};
@@ -23,6 +23,10 @@ const LOCK_PAUSE: Duration = Duration::from_millis(5);
 /// Opens the file for writing, after making what is missing. Also returns what people should know.
 pub(super) fn to_write(place: &Place, group: Option<u32>) -> Result<(Connection, Vec<String>), StoreError> {
     files::make(&place.file, group)?;
+    if !files::may(&place.file, Access::WRITE_OK) {
+        // SQLite would make files beside it that nobody may write, and that would stand in the way later.
+        return Err(place.denied());
+    }
     let mut notices: Vec<String> = files::mode_notice(&place.file, group).into_iter().collect();
     let conn = write_connection(place, &mut notices).map_err(|fault| place.explain("open", fault))?;
     Ok((conn, notices))
@@ -64,14 +68,18 @@ pub(super) fn to_read(place: &Place) -> Result<Option<Connection>, StoreError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(files::refused(&place.file, &e)),
     }
-    let tried = read_connection(place, false);
-    let tried = match tried {
-        Err(Fault::Sql(e)) if needs_files(&e) && !beside(place, "-wal").exists() => {
-            read_connection(place, true)
-        }
-        other => other,
-    };
+    // A file that may not be written is read as it is: SQLite would make files beside it that nobody may write.
+    let tried =
+        match read_connection(place, !files::may(&place.file, Access::WRITE_OK) && nothing_beside(place)) {
+            Err(Fault::Sql(e)) if needs_files(&e) && nothing_beside(place) => read_connection(place, true),
+            other => other,
+        };
     tried.map_err(|fault| place.explain("open", fault))
+}
+
+/// Returns whether everything is in the database itself.
+fn nothing_beside(place: &Place) -> bool {
+    std::fs::metadata(files::beside(&place.file, "-wal")).map_or(true, |log| log.len() == 0)
 }
 
 /// Opens for reading; with `at_rest` as a file that nobody writes: a write-ahead log needs files beside
@@ -137,12 +145,6 @@ fn lock_directory(place: &Place) -> Option<File> {
 
 fn needs_files(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
-}
-
-fn beside(place: &Place, suffix: &str) -> std::path::PathBuf {
-    let mut name = place.file.clone().into_os_string();
-    name.push(suffix);
-    name.into()
 }
 
 fn at_rest_uri(place: &Place) -> String {

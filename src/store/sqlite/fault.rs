@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Error as SqlError, ErrorCode, ffi};
+use rustix::fs::Access;
 
 use crate::engine::StoreError;
 use crate::store::sqlite::files;
@@ -92,11 +93,11 @@ impl Place {
                         .to_owned(),
             },
             ErrorCode::DatabaseCorrupt => StoreError::Failed {
-                path: path.clone(),
+                path,
                 what,
                 reason: format!(
-                    "the database is damaged ({reason}): move it away and start anew, or keep what can be read \
-                     with `sqlite3 {path} .recover | sqlite3 {path}.recovered`"
+                    "the database is damaged ({reason}): stop amflow, move it away, and put a copy in its place, or \
+                     what can still be read of it (`docs/recovery.md` says how), or nothing, to start afresh"
                 ),
             },
             ErrorCode::CannotOpen
@@ -116,9 +117,20 @@ impl Place {
         if denied { self.denied() } else { files::denied(&self.file, reason) }
     }
 
+    /// Says that the files are no longer those that were opened.
+    pub(super) fn vanished(&self, what: &'static str) -> StoreError {
+        StoreError::Failed {
+            path: self.name(),
+            what,
+            reason: "it was deleted, moved or replaced while amflow was using it: move it back as it was, or stop \
+                     amflow, put a copy in its place (or nothing, to start afresh), and start amflow again"
+                .to_owned(),
+        }
+    }
+
     /// Says that the store may not be used so, and by whom it may.
     pub(super) fn denied(&self) -> StoreError {
-        let readable = std::fs::File::open(&self.file).is_ok();
+        let readable = files::may(&self.file, Access::READ_OK);
         files::denied(
             &self.file,
             if readable { "it can be read, but not written" } else { "permission denied" },

@@ -4,7 +4,9 @@
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use crate::engine::StoreError;
 use crate::store::sqlite::fault;
@@ -31,6 +33,55 @@ pub(super) fn make(file: &Path, group: Option<u32>) -> Result<(), StoreError> {
         Err(_) if file.exists() => Ok(()),
         Err(e) => Err(refused(file, &e)),
     }
+}
+
+/// Which files a connection is to. They can be deleted or replaced under it: then what it writes is in files
+/// that have no name any more, and is gone when it is closed.
+#[derive(Clone, Debug)]
+pub(super) struct Files {
+    file: Option<Identity>,
+    /// The write-ahead log, once it was seen.
+    log: Option<Identity>,
+}
+
+/// The device and the number of a file.
+type Identity = (u64, u64);
+
+impl Files {
+    /// Takes note of the file behind a path.
+    pub(super) fn of(file: &Path) -> Files {
+        Files { file: identity(file), log: None }
+    }
+
+    /// Returns whether it still is the file behind the path.
+    pub(super) fn are_there(&self, file: &Path) -> bool {
+        self.file.is_none() || self.file == identity(file)
+    }
+
+    /// The same for who writes: the write-ahead log, which nobody deletes while somebody writes, must be there, too.
+    pub(super) fn are_there_to_write(&mut self, file: &Path) -> bool {
+        let log = identity(&beside(file, "-wal"));
+        let same_log = self.log.is_none() || self.log == log;
+        self.log = self.log.or(log);
+        same_log && self.are_there(file)
+    }
+}
+
+fn identity(file: &Path) -> Option<Identity> {
+    fs::metadata(file).ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// Returns whether this process may use a file so. It is not opened for that: closing it again would take the locks
+/// from SQLite that this process has on it.
+pub(super) fn may(file: &Path, access: Access) -> bool {
+    accessat(CWD, file, access, AtFlags::EACCESS).is_ok()
+}
+
+/// Returns the path of a file beside the database.
+pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.to_owned().into_os_string();
+    name.push(suffix);
+    name.into()
 }
 
 /// Returns what people should know of the file's mode.

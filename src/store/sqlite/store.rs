@@ -14,7 +14,8 @@ use crate::engine::{
 use crate::run::{GateChange, GateState, RunEvent, Signal, Stamped};
 use crate::store::Opening;
 use crate::store::sqlite::fault::{Fault, Place, place};
-use crate::store::sqlite::worker::{Role, Source, Worker};
+use crate::store::sqlite::files::Files;
+use crate::store::sqlite::worker::{Link, Role, Source, Worker};
 use crate::store::sqlite::{admit, connect, episodes, gates, journal, leases, prune, shelf};
 
 /// Runs that one commit prunes: others must get their turn.
@@ -27,6 +28,8 @@ pub struct SqliteStore {
     // Closed before the writer, which then, being last, leaves one whole file behind.
     reader: Side,
     writer: Option<Side>,
+    /// The files that were opened.
+    files: Files,
     group: Option<u32>,
     commits: Arc<AtomicU64>,
 }
@@ -34,13 +37,13 @@ pub struct SqliteStore {
 /// A worker that starts when it is first needed, with the connection that was opened first.
 #[derive(Debug, Default)]
 struct Side {
-    first: Mutex<Option<Connection>>,
+    first: Mutex<Option<Link>>,
     worker: OnceLock<Result<Worker, String>>,
 }
 
 impl Side {
-    fn with(conn: Connection) -> Side {
-        Side { first: Mutex::new(Some(conn)), worker: OnceLock::new() }
+    fn with(link: Link) -> Side {
+        Side { first: Mutex::new(Some(link)), worker: OnceLock::new() }
     }
 
     fn worker(&self, place: &Arc<Place>, role: Role, mut source: Source) -> Result<&Worker, StoreError> {
@@ -84,10 +87,12 @@ impl SqliteStore {
     }
 
     fn around(place: Arc<Place>, conn: Connection, group: Option<u32>) -> SqliteStore {
+        let files = Files::of(&place.file);
         SqliteStore {
             place,
             reader: Side::default(),
-            writer: Some(Side::with(conn)),
+            writer: Some(Side::with(Link::new(conn, files.clone()))),
+            files,
             group,
             commits: Arc::default(),
         }
@@ -101,10 +106,12 @@ impl SqliteStore {
     pub fn open_to_read(file: &Path, opening: &Opening) -> Result<Option<SqliteStore>, StoreError> {
         let place = Arc::new(place(file, opening.busy));
         let conn = connect::to_read(&place)?;
+        let files = Files::of(&place.file);
         Ok(conn.map(|conn| SqliteStore {
+            reader: Side::with(Link::new(conn, files.clone())),
             place,
-            reader: Side::with(conn),
             writer: None,
+            files,
             group: opening.group,
             commits: Arc::default(),
         }))
@@ -138,18 +145,18 @@ impl SqliteStore {
                 reason: "it was opened for reading only".to_owned(),
             });
         };
-        let (place, group) = (Arc::clone(&self.place), self.group);
-        let source = Box::new(move || connect::to_write(&place, group).map(|(conn, _)| conn));
+        let (place, group, files) = (Arc::clone(&self.place), self.group, self.files.clone());
+        let source = Box::new(move || {
+            connect::to_write(&place, group).map(|(conn, _)| Link::new(conn, files.clone()))
+        });
         side.worker(&self.place, Role::Writes(Arc::clone(&self.commits)), source)
     }
 
     fn reader(&self) -> Result<&Worker, StoreError> {
-        let place = Arc::clone(&self.place);
+        let (place, files) = (Arc::clone(&self.place), self.files.clone());
         let source = Box::new(move || {
-            connect::to_read(&place)?.ok_or_else(|| StoreError::Open {
-                path: place.name(),
-                reason: "it was there a moment ago, and is gone".to_owned(),
-            })
+            let conn = connect::to_read(&place)?.ok_or_else(|| place.vanished("open"))?;
+            Ok(Link::new(conn, files.clone()))
         });
         self.reader.worker(&self.place, Role::Reads, source)
     }

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::StoreError;
 use crate::store::sqlite::fault::{Fault, Place};
+use crate::store::sqlite::files::Files;
 
 /// Work that shares a commit, at most: so that nobody waits for long, nor keeps others waiting.
 const BATCH: usize = 512;
@@ -22,7 +23,28 @@ const BATCH: usize = 512;
 const GIVEN_UP: SqlCode = SqlCode { code: ErrorCode::OperationAborted, extended_code: 4 };
 
 /// Where a worker's connection comes from.
-pub(super) type Source = Box<dyn FnMut() -> Result<Connection, StoreError> + Send>;
+pub(super) type Source = Box<dyn FnMut() -> Result<Link, StoreError> + Send>;
+
+/// A connection, and the files that it is to.
+#[derive(Debug)]
+pub(super) struct Link {
+    conn: Connection,
+    files: Files,
+}
+
+impl Link {
+    /// Joins a new connection with the files that it should be to.
+    pub(super) fn new(conn: Connection, files: Files) -> Link {
+        Link { conn, files }
+    }
+
+    fn holds(&mut self, role: &Role, place: &Place) -> bool {
+        match role {
+            Role::Writes(_) => self.files.are_there_to_write(&place.file),
+            Role::Reads => self.files.are_there(&place.file),
+        }
+    }
+}
 
 /// One thread with one connection and a queue.
 #[derive(Debug)]
@@ -48,7 +70,7 @@ impl Worker {
         let here = Arc::clone(&place);
         let thread = Builder::new()
             .name("amflow-store".to_owned())
-            .spawn(move || Thread { place: here, role, source, conn: None }.serve(&waiting))?;
+            .spawn(move || Thread { place: here, role, source, link: None }.serve(&waiting))?;
         Ok(Worker { queue: Some(queue), thread: Some(thread), place })
     }
 
@@ -144,7 +166,7 @@ struct Thread {
     place: Arc<Place>,
     role: Role,
     source: Source,
-    conn: Option<Connection>,
+    link: Option<Link>,
 }
 
 impl Thread {
@@ -152,19 +174,23 @@ impl Thread {
         while let Ok(first) = waiting.recv() {
             let mut batch = vec![first];
             batch.extend(waiting.try_iter().take(BATCH - 1));
-            if self.conn.is_none() {
+            if self.link.is_none() {
                 match (self.source)() {
-                    Ok(conn) => self.conn = Some(conn),
+                    Ok(link) => self.link = Some(link),
                     Err(error) => {
                         self.refuse_unopened(batch, error);
                         continue;
                     }
                 }
             }
-            let Some(conn) = &self.conn else { continue };
+            let Some(link) = &mut self.link else { continue };
+            if !link.holds(&self.role, &self.place) {
+                batch.into_iter().for_each(|work| work.refuse(&|what| self.place.vanished(what)));
+                continue;
+            }
             match &self.role {
-                Role::Writes(commits) => write(conn, &self.place, batch, commits),
-                Role::Reads => batch.into_iter().for_each(|work| read(conn, &self.place, work)),
+                Role::Writes(commits) => write(link, &self.place, batch, commits),
+                Role::Reads => batch.into_iter().for_each(|work| read(&link.conn, &self.place, work)),
             }
         }
     }
@@ -199,22 +225,27 @@ fn read(conn: &Connection, place: &Place, work: Box<dyn Work>) {
 }
 
 /// Does a batch of work in one commit.
-fn write(conn: &Connection, place: &Place, batch: Vec<Box<dyn Work>>, commits: &AtomicU64) {
+fn write(link: &mut Link, place: &Place, batch: Vec<Box<dyn Work>>, commits: &AtomicU64) {
+    let Link { conn, files } = link;
     let alone = batch.len() == 1;
     let mut done = Vec::with_capacity(batch.len());
-    for work in batch {
+    let mut waiting = batch.into_iter();
+    while let Some(work) = waiting.next() {
         if conn.is_autocommit()
             && let Err(error) = statement(conn, "BEGIN IMMEDIATE")
         {
-            work.refuse(&|what| place.explain_sql(what, &error));
-            continue;
+            // A lock that is held is waited for once: for the others it is no shorter.
+            for work in std::iter::once(work).chain(waiting.by_ref()) {
+                work.refuse(&|what| place.explain_sql(what, &error));
+            }
+            break;
         }
         let finished = if alone { write_alone(conn, place, work) } else { write_one(conn, place, work) };
         if conn.is_autocommit() {
             // SQLite has given up the whole transaction (a full disk does that): with it went what the
             // others wrote. The rest of the batch begins anew.
             let error = rusqlite::Error::SqliteFailure(finished.failed.unwrap_or(GIVEN_UP), None);
-            refuse_done(place, &mut done, &error);
+            refuse_done(&mut done, &|what| place.explain_sql(what, &error));
         }
         done.push(finished);
     }
@@ -222,9 +253,12 @@ fn write(conn: &Connection, place: &Place, batch: Vec<Box<dyn Work>>, commits: &
         match statement(conn, "COMMIT") {
             Ok(()) => {
                 commits.fetch_add(1, Ordering::Relaxed);
+                if !files.are_there_to_write(&place.file) {
+                    refuse_done(&mut done, &|what| place.vanished(what));
+                }
             }
             Err(error) => {
-                refuse_done(place, &mut done, &error);
+                refuse_done(&mut done, &|what| place.explain_sql(what, &error));
                 roll_back(conn);
             }
         }
@@ -263,8 +297,8 @@ fn write_one(conn: &Connection, place: &Place, work: Box<dyn Work>) -> Done {
 }
 
 /// Answers work whose transaction is gone.
-fn refuse_done(place: &Place, done: &mut Vec<Done>, error: &rusqlite::Error) {
-    let errors: Vec<_> = done.iter().map(|d| place.explain_sql(d.what, error)).collect();
+fn refuse_done(done: &mut Vec<Done>, why: &dyn Fn(&'static str) -> StoreError) {
+    let errors: Vec<_> = done.iter().map(|d| why(d.what)).collect();
     done.drain(..).zip(errors).for_each(|(d, why)| (d.answer)(Some(why)));
 }
 

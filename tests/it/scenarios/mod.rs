@@ -21,5 +21,6 @@ mod serve_limits;
 mod serve_tls;
 mod shapes;
 mod signals;
+mod store_faults;
 mod triggers;
 mod waits;

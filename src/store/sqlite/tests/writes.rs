@@ -11,7 +11,7 @@ use rusqlite::{Connection, Error, ErrorCode, ffi};
 use rustix::fs::{Mode, OFlags};
 
 use super::{ask, attempt, list, now, opening, owner, sqlite};
-use crate::engine::{Admitted, Store, StoreError};
+use crate::engine::{Admitted, RunFilter, Store, StoreError};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::fault::{self, Fault};
 use crate::store::{Access, Opening, conformance, database, open};
@@ -217,6 +217,64 @@ async fn when_sqlite_gives_a_commit_up_everybody_in_it_is_told() {
     assert_eq!(list(&store).await.len(), answered);
 }
 
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "how long SQLite waits is seen on no other clock")]
+async fn a_lock_is_waited_for_once_by_all_who_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = SqliteStore::open(&database(dir.path()), &opening(Access::Write)).unwrap();
+    let other = Connection::open(store.place()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut writes: Vec<_> =
+        (0..200).map(|n| store.admit(vec![ask(&format!("r{n}"), n)], owner(1), now())).collect();
+    let mut cx = Context::from_waker(Waker::noop());
+    for write in &mut writes {
+        assert!(write.as_mut().poll(&mut cx).is_pending());
+    }
+    let begun = std::time::Instant::now();
+    for write in writes {
+        assert!(matches!(write.await, Err(StoreError::Busy { .. })));
+    }
+    // One that had begun to wait before the others came, and then all of them.
+    assert!(begun.elapsed() < opening(Access::Write).busy * 10, "{:?}", begun.elapsed());
+    other.execute_batch("ROLLBACK").unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_was_moved_away_takes_nothing_until_it_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, file) = (sqlite(dir.path()), database(dir.path()));
+    store.admit(vec![ask("r1", 1)], owner(1), now()).await.unwrap();
+    let aside = dir.path().join("aside");
+    for suffix in ["", "-wal"] {
+        let mut name = file.clone().into_os_string();
+        name.push(suffix);
+        std::fs::rename(&name, &aside).unwrap();
+        let refused = store.admit(vec![ask("r2", 2)], owner(1), now()).await.unwrap_err().to_string();
+        assert!(refused.contains("deleted, moved or replaced") && refused.contains("amflow.db"), "{refused}");
+        File::create(&name).unwrap();
+        assert!(store.admit(vec![ask("r3", 3)], owner(1), now()).await.is_err(), "another file");
+        std::fs::rename(&aside, &name).unwrap();
+    }
+    store.admit(vec![ask("r4", 4)], owner(1), now()).await.unwrap();
+    assert_eq!(list(&store).await, ["r4", "r1"], "nothing that was refused");
+    std::fs::remove_file(&file).unwrap();
+    assert!(store.list(RunFilter::default()).await.is_err(), "nor does it tell what nobody has");
+}
+
+#[tokio::test]
+async fn a_store_that_became_read_only_says_so_and_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(sqlite(dir.path()));
+    let (store, _) = SqliteStore::open_with(&database(dir.path()), &opening(Access::Write), |conn| {
+        // The same answer as that of a file system that was mounted anew, for reading only.
+        conn.pragma_update(None, "query_only", true)
+    })
+    .unwrap();
+    let refused = store.admit(vec![ask("r1", 1)], owner(1), now()).await.unwrap_err().to_string();
+    assert!(refused.contains("it can be read, but not written"), "{refused}");
+    assert!(list(&store).await.is_empty());
+}
+
 #[test]
 fn what_sqlite_says_is_said_in_the_words_of_the_store() {
     let place = fault::place(Path::new("/nonexistent/amflow.db"), Duration::from_secs(10));
@@ -228,7 +286,7 @@ fn what_sqlite_says_is_said_in_the_words_of_the_store() {
     assert!(matches!(explained(ffi::SQLITE_FULL), StoreError::Full { .. }));
     assert!(matches!(explained(ffi::SQLITE_READONLY_DBMOVED), StoreError::Open { .. }));
     let corrupt = explained(ffi::SQLITE_CORRUPT).to_string();
-    assert!(corrupt.contains("failed to write a journal") && corrupt.contains(".recover"), "{corrupt}");
+    assert!(corrupt.contains("failed to write a journal") && corrupt.contains("recovery.md"), "{corrupt}");
     assert_eq!(ffi::Error::new(ffi::SQLITE_CORRUPT_INDEX).code, ErrorCode::DatabaseCorrupt);
 }
 
