@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use jiff::Timestamp;
+use url::Url;
 
 use super::error::{ClusterError, PeerError};
 use crate::client::base_url::BaseUrl;
+use crate::client::error::{Failure, HttpError};
 use crate::client::http::{HttpClient, HttpOptions, HttpRequest};
 use crate::client::http_config::HttpConfig;
 use crate::model::PostableAlert;
@@ -16,12 +18,12 @@ use crate::model::PostableAlert;
 /// What an answer to a post may be at most, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 
-/// A cluster of Alertmanagers. Cheap to clone.
-#[derive(Clone)]
 /// What to do about an answer that is none of Alertmanager's.
 pub(super) const WRONG_ADDRESS: &str =
     "is this the URL of the API, with its path prefix, and not of a page or a proxy's login?";
 
+/// A cluster of Alertmanagers. Cheap to clone.
+#[derive(Clone)]
 pub struct Cluster {
     pub(super) peers: Arc<[BaseUrl]>,
     pub(super) client: HttpClient,
@@ -60,10 +62,10 @@ pub enum PeerResult {
         /// When the peer was started, where it says so. It is asked after the alerts, so that a peer that
         /// restarted meanwhile (and forgot its alerts) is known by it.
         started: Option<Timestamp>,
-    },
-    /// It did not.
         /// When it answered, by its own clock, rounded up to a second; where it says so.
         answered: Option<Timestamp>,
+    },
+    /// It did not.
     Failed(PeerError),
 }
 
@@ -119,7 +121,8 @@ impl Cluster {
         self.dialect
     }
 
-    /// Posts alerts to every peer, since peers don't tell each other. Every 2xx is a success.
+    /// Posts alerts to every peer, since peers don't tell each other. Every 2xx is a success that is no
+    /// page for people.
     ///
     /// # Errors
     /// [`ClusterError::Unsupported`] for Grafana; what single peers did is in the answer.
@@ -132,13 +135,30 @@ impl Cluster {
         // Labels and times always serialise.
         let body = serde_json::to_vec(alerts).unwrap_or_default();
         let posts = self.peers.iter().map(|peer| {
-            let request = HttpRequest::new("POST", peer.at("/api/v2/alerts")).json(body.clone()).repeatable();
+            let body = body.clone();
             async move {
-                let result = self.client.fetch(request, MAX_ANSWER).await;
-                PostAnswer { url: peer.to_string(), result: result.map(drop).map_err(PeerError::from) }
+                let url = peer.at("/api/v2/alerts");
+                let result = self.fetch_done("POST", url, |post| post.json(body).repeatable()).await;
+                PostAnswer { url: peer.to_string(), result: result.map_err(PeerError::from) }
             }
         });
         Ok(all(posts).await)
+    }
+
+    /// Sends a request that is answered with a success and nothing worth reading.
+    pub(super) async fn fetch_done(
+        &self,
+        method: &str,
+        url: Url,
+        request: impl FnOnce(HttpRequest) -> HttpRequest,
+    ) -> Result<(), HttpError> {
+        let body = self.client.fetch(request(HttpRequest::new(method, url.clone())), MAX_ANSWER).await?;
+        // A page for people, as of a proxy that wants somebody to sign in: nothing was done.
+        if body.trim_ascii_start().starts_with(b"<") {
+            let problem = format!("the answer is a web page, not Alertmanager's: {WRONG_ADDRESS}");
+            return Err(HttpError::new(method, &url, Failure::Unexpected(problem)));
+        }
+        Ok(())
     }
 
     /// Asks one peer after the other until one succeeds or refuses for a reason that the others share.

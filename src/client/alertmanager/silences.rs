@@ -152,9 +152,8 @@ impl Cluster {
         let mut failed = Vec::new();
         let mut unknown = false;
         for peer in self.peers.iter() {
-            let request = HttpRequest::new("DELETE", at_silence(peer, id));
-            match self.client.fetch(request, MAX_ANSWER).await {
-                Ok(_) => return Ok(Expired::Done),
+            match self.fetch_done("DELETE", at_silence(peer, id), |request| request).await {
+                Ok(()) => return Ok(Expired::Done),
                 Err(error) if is_unknown(&error) => unknown = true,
                 Err(error) => failed.push(PeerError::from(error)),
             }

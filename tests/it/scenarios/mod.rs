@@ -1,6 +1,7 @@
 //! The main job through the real program against a real Alertmanager, one theme a file.
 
 mod access;
+mod am_faults;
 mod amtool;
 mod approvals;
 mod bad_input;
@@ -23,4 +24,5 @@ mod shapes;
 mod signals;
 mod store_faults;
 mod triggers;
+mod unheard;
 mod waits;

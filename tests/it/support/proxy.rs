@@ -2,9 +2,10 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 /// What becomes of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,10 @@ pub(crate) enum Mood {
     Html,
     /// Connections are closed at once.
     Gone,
+    /// What is asked is passed on only after this time.
+    Slow(Duration),
+    /// What is posted is done, and its answer is lost.
+    Unanswered,
 }
 
 /// Listens on loopback and passes on what it hears.
@@ -89,13 +94,22 @@ fn pass(mut client: TcpStream, target: u16, mood: Mood) {
             let _ = client.shutdown(Shutdown::Both);
             return;
         }
-        Mood::Veteran | Mood::Honest | Mood::Cut(_) => {}
+        Mood::Slow(time) => thread::sleep(time),
+        Mood::Veteran | Mood::Honest | Mood::Cut(_) | Mood::Unanswered => {}
     }
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", target)) else { return };
     let (Ok(mut to_server), Ok(mut from_client)) = (server.try_clone(), client.try_clone()) else { return };
+    let posted = Arc::new(AtomicBool::new(false));
+    let posts = Arc::clone(&posted);
     thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
         // Whoever hangs up first ends both ways.
-        let _ = std::io::copy(&mut from_client, &mut to_server);
+        while let Ok(count @ 1..) = from_client.read(&mut buffer) {
+            posts.fetch_or(buffer[..count].starts_with(b"POST "), Ordering::SeqCst);
+            if to_server.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
         let _ = to_server.shutdown(Shutdown::Write);
     });
     let mut buffer = vec![0; 1 << 16];
@@ -104,8 +118,11 @@ fn pass(mut client: TcpStream, target: u16, mood: Mood) {
         _ => usize::MAX,
     };
     while let Ok(count @ 1..) = server.read(&mut buffer) {
+        if mood == Mood::Unanswered && posted.load(Ordering::SeqCst) {
+            break;
+        }
         let chunk = &mut buffer[..count];
-        if mood == Mood::Veteran {
+        if matches!(mood, Mood::Veteran | Mood::Slow(_) | Mood::Unanswered) {
             age(chunk);
         }
         let count = count.min(left);
