@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
 use super::serve::{Served, playbook, webhook};
@@ -130,6 +131,121 @@ fn who_is_slow_is_hung_up_on() {
     let answer = rest(&mut stream);
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: "), "{answer}");
     served.deliver(&webhook(&[("x", "firing")]));
+}
+
+#[test]
+fn who_drips_is_hung_up_on_too() {
+    let lab = lab("header_timeout: 400ms, body_timeout: 400ms");
+    let served = Served::start(&lab, "");
+    let head = "POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n";
+    for (start, drop_by_drop) in [("", head.as_bytes()), (head, b"\r\n[          ".as_slice())] {
+        let mut streams: Vec<_> = (0..100).map(|_| connect(&served)).collect();
+        for stream in &mut streams {
+            stream.write_all(start.as_bytes()).unwrap();
+        }
+        let began = Instant::now();
+        let mut drops = drop_by_drop.iter().cycle();
+        // A byte now and again, from each: only a limit on the whole helps.
+        while !streams.is_empty() {
+            let next = *drops.next().unwrap();
+            streams.retain_mut(|stream| stream.write_all(&[next]).is_ok());
+            assert!(began.elapsed() < Duration::from_secs(15), "{} are still open", streams.len());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        served.deliver(&webhook(&[("x", "firing")]));
+    }
+    assert!(peak(&served) < 120, "{} MiB", peak(&served));
+}
+
+/// Lets this process and what it starts have so many files open, if it may.
+fn files(wanted: u64) -> u64 {
+    let known = getrlimit(Resource::Nofile);
+    let wanted = known.maximum.map_or(wanted, |most| most.min(wanted));
+    if known.current.is_some_and(|current| current < wanted) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: known.maximum }).unwrap();
+    }
+    wanted
+}
+
+#[test]
+fn ten_thousand_connections_keep_nobody_out_for_long_and_take_little_memory() {
+    // Other tests need some, too.
+    let most = files(12_000).saturating_sub(1_500).min(10_000);
+    let lab = lab("connections: 2000, header_timeout: 500ms");
+    let served = Served::start(&lab, "");
+    let port = served.port;
+    let told = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let crowd: Vec<_> = (0..50)
+            .map(|n| {
+                let told = &told;
+                scope.spawn(move || {
+                    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+                    let mut open = Vec::new();
+                    for m in 0..most / 50 {
+                        // Those whose turn does not come are not let in by the system.
+                        let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200))
+                        else {
+                            continue;
+                        };
+                        if (n + m) % 2 == 0 {
+                            let _ = stream.write_all(b"POST /webhook HTTP/1.1\r\n");
+                        }
+                        open.push(stream);
+                        told.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    }
+                    open
+                })
+            })
+            .collect();
+        wait_until("the crowd is there", || {
+            told.load(std::sync::atomic::Ordering::Relaxed) as u64 >= most / 4
+        });
+        let began = Instant::now();
+        served.deliver(&webhook(&[("x", "firing")]));
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+        let open: Vec<_> = crowd.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        assert!(open.len() as u64 > most / 3, "{} of {most} came in", open.len());
+        assert_eq!(served.get("/-/healthy").0, 200);
+    });
+    wait_until("it is worked on", || lab.lines("out") == ["x"]);
+    assert!(peak(&served) < 200, "{} MiB", peak(&served));
+}
+
+#[test]
+fn many_large_bodies_at_once_take_no_more_memory_than_a_few() {
+    let lab = lab("max_body: 16777216, body_timeout: 20s");
+    let served = Served::start(&lab, "");
+    served.deliver(&webhook(&[("before", "firing")]));
+    let before = peak(&served);
+    // Alerts that are wanted, and a body whose end does not come.
+    let alert = |n: usize| {
+        let long = "x".repeat(1 << 20);
+        json!({"labels": {"alertname": "A", "n": n.to_string()}, "annotations": {"a": long}}).to_string()
+    };
+    let body = format!("[{}", (0..15).map(alert).collect::<Vec<_>>().join(","));
+    let sent: Vec<(TcpStream, usize)> = std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..24)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut stream = connect(&served);
+                    stream.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+                    let head = "POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: 16777216\r\n\r\n";
+                    stream.write_all(head.as_bytes()).unwrap();
+                    let pieces = body.as_bytes().chunks(1 << 16);
+                    let sent = pieces.take_while(|piece| stream.write_all(piece).is_ok()).count();
+                    (stream, sent)
+                })
+            })
+            .collect();
+        senders.into_iter().map(|sender| sender.join().unwrap()).collect()
+    });
+    let whole = sent.iter().filter(|(_, pieces)| *pieces == body.len().div_ceil(1 << 16)).count();
+    assert!((1..=4).contains(&whole), "{whole} were taken at the same time");
+    assert!(peak(&served) < before + 150, "{} MiB, before {before} MiB", peak(&served));
+    drop(sent);
+    served.deliver(&webhook(&[("after", "firing")]));
+    wait_until("both are worked on", || lab.lines("out").len() == 2);
 }
 
 #[test]
