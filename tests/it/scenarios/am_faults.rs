@@ -142,7 +142,7 @@ fn a_mute_that_cannot_be_made_is_told_and_does_not_keep_the_alert_from_being_wor
         lab.write("alerts.json", &lab.am().get("/api/v2/alerts").unwrap());
         lab.write("go", "");
         lab.proxy().becomes(if mood == Mood::Cut(300) { Mood::Cut(20) } else { mood });
-        lab.run("run --from alerts.json").code(0).says("could not be made").says("1 succeeded");
+        lab.run("run --from alerts.json").code(0).says("could not mute its alert").says("1 succeeded");
         assert!(lab.path("began").exists());
     }
 }

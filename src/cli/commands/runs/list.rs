@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
 
 use super::find;
 use crate::cli::args::{Format, OutputArgs, StoreArgs};
