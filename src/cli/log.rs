@@ -68,7 +68,7 @@ impl LogReporter {
 
 impl Reporter for LogReporter {
     fn event(&self, run: &RunHeader, event: &Stamped) {
-        self.metrics.happened(run, &event.event);
+        self.metrics.happened(run, event);
         for text in [said_line(&event.event), event_line(run, event)].into_iter().flatten() {
             self.line(event.at, Level::Info, Some(run), text);
         }

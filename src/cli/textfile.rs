@@ -32,8 +32,8 @@ async fn figures(store: &dyn Store, settings: &Settings) -> Result<StoreFigures,
     for count in store.counts().await? {
         figures.count(&count.playbook, count.status, count.runs, count.last_started_at);
     }
-    for later in store.later(None).await? {
-        *figures.put_off.entry(later.playbook).or_default() += 1;
+    for count in store.count_later().await? {
+        *figures.put_off.entry(count.playbook).or_default() += count.targets;
     }
     let name = |key: &str| key.split_once(':').map_or("", |(_, name)| name).to_owned();
     for (key, state) in store.gates(gate_keys::breaker("")).await? {

@@ -16,7 +16,7 @@ use crate::client::HttpOptions;
 use crate::config::Settings;
 use crate::engine::{
     Clock, Compile, Delivery, Engine, EngineOptions, Parts, RunFilter, RunSummary, Stop, Stopper, Store,
-    StoreError, gate_keys,
+    StoreError, StoreWatch, gate_keys,
 };
 use crate::perform::{Connection, Live, LiveOptions, SystemClock, ignores_hangup, life_of, owner};
 use crate::playbook::compile_text;
@@ -50,10 +50,20 @@ pub(super) fn open_of(
     settings: &Settings,
     access: Access,
 ) -> Result<Arc<dyn Store>, CliError> {
+    open_watched(context, settings, access, None)
+}
+
+/// The same, with somebody who measures how long it takes.
+pub(super) fn open_watched(
+    context: &Context,
+    settings: &Settings,
+    access: Access,
+    watch: Option<Arc<dyn StoreWatch>>,
+) -> Result<Arc<dyn Store>, CliError> {
     if access == Access::Write {
         context.survive_full_files()?;
     }
-    let opening = Opening { group: settings.store.group, ..Opening::new(access) };
+    let opening = Opening { group: settings.store.group, watch, ..Opening::new(access) };
     let opened = open(&settings.store.path, &opening).or_end(Exit::Unable)?;
     for notice in &opened.notices {
         context.ui.warn(notice);

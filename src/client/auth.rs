@@ -96,7 +96,7 @@ impl Credentials {
             Some(settings) => {
                 let token_url = Url::parse(&settings.token_url)
                     .map_err(|error| format!("oauth2.token_url is not a URL: {error}"))?;
-                let options = HttpOptions { headers: Vec::new(), ..options.clone() };
+                let options = HttpOptions { headers: Vec::new(), watch: None, ..options.clone() };
                 let client = HttpClient::new(settings.transport(), options);
                 let state = Mutex::new(TokenState::default());
                 Ok(Self::OAuth2(Box::new(TokenSource {
@@ -132,6 +132,14 @@ impl Credentials {
             Self::OAuth2(source) => source.token().await?.header.expose().to_owned(),
         };
         sensitive(&text).map(Some).map_err(Failure::Setup)
+    }
+
+    /// Says why a token could not be asked for at present.
+    pub(super) fn unready(&self) -> Option<String> {
+        match self {
+            Self::OAuth2(source) => source.client.unready(),
+            Self::None | Self::Basic(_) | Self::Typed { .. } => None,
+        }
     }
 
     /// Forgets a token that a server refused. Returns whether another try can help.

@@ -13,6 +13,7 @@ use super::error::{Failure, HttpError, shown};
 use super::http_config::HttpConfig;
 use super::proxy::{ProxyEnvironment, ProxyRules};
 use super::tls::client_config;
+use super::watch::{Asked, RequestWatch};
 
 /// As many redirects are followed as Go's client follows.
 const MAX_REDIRECTS: usize = 10;
@@ -38,6 +39,8 @@ pub struct HttpOptions {
     pub timeout: Duration,
     /// What the environment says of proxies.
     pub proxy_environment: ProxyEnvironment,
+    /// Who sees what is asked.
+    pub watch: Option<Arc<dyn RequestWatch>>,
 }
 
 /// A request.
@@ -63,7 +66,7 @@ pub struct HttpResponse {
 struct Inner {
     config: HttpConfig,
     options: HttpOptions,
-    parts: OnceLock<Result<Parts, String>>,
+    parts: OnceLock<Parts>,
 }
 
 /// What is made at the first request.
@@ -79,6 +82,7 @@ impl Default for HttpOptions {
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(30),
             proxy_environment: ProxyEnvironment::default(),
+            watch: None,
         }
     }
 }
@@ -106,11 +110,18 @@ impl HttpClient {
     /// When no answer came: see [`Failure`].
     pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let limit = request.timeout.unwrap_or(self.inner.options.timeout);
-        let deadline = Instant::now() + limit;
-        timeout_at(deadline, self.follow(&request, deadline, limit)).await.unwrap_or_else(|_| {
-            let failure = Failure::Timeout { after: limit, connected: true };
-            Err(HttpError::new(&request.method, &request.url, failure))
-        })
+        let began = Instant::now();
+        let deadline = began + limit;
+        let answer =
+            timeout_at(deadline, self.follow(&request, deadline, limit)).await.unwrap_or_else(|_| {
+                let failure = Failure::Timeout { after: limit, connected: true };
+                Err(HttpError::new(&request.method, &request.url, failure))
+            });
+        if let Some(watch) = &self.inner.options.watch {
+            let status = answer.as_ref().ok().map(HttpResponse::status);
+            watch.asked(&Asked { method: &request.method, url: &request.url, took: began.elapsed(), status });
+        }
+        answer
     }
 
     /// Sends a request and returns the body of a successful answer (2xx) of at most `max_body` bytes.
@@ -122,7 +133,23 @@ impl HttpClient {
     }
 
     fn parts(&self) -> Result<&Parts, String> {
-        self.inner.parts.get_or_init(|| self.build()).as_ref().map_err(Clone::clone)
+        match self.inner.parts.get() {
+            Some(parts) => Ok(parts),
+            // A file that is missing now may be there at the next request.
+            None => self.build().map(|parts| self.inner.parts.get_or_init(|| parts)),
+        }
+    }
+
+    /// Says why no request could be made at present: a file that the configuration names is not there, or is
+    /// not what it should be. Nothing is asked.
+    pub fn unready(&self) -> Option<String> {
+        if let Some(why) = self.inner.config.unreadable() {
+            return Some(why);
+        }
+        match self.parts() {
+            Ok(parts) => parts.credentials.unready(),
+            Err(why) => Some(why),
+        }
     }
 
     fn build(&self) -> Result<Parts, String> {

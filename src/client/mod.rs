@@ -15,7 +15,9 @@ pub mod standin;
 pub mod tls_config;
 
 mod auth;
+mod readiness;
 mod tls;
+mod watch;
 mod yaml;
 
 pub use alertmanager::{
@@ -33,4 +35,5 @@ pub use prometheus::{Prometheus, PrometheusError, QueryAnswer};
 pub use proxy::ProxyEnvironment;
 pub use standin::{StandIn, StandInOptions};
 pub use tls_config::{TlsConfig, TlsVersion};
+pub use watch::{Asked, RequestWatch};
 pub use yaml::YamlError;

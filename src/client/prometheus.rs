@@ -94,6 +94,11 @@ impl Prometheus {
         self.base.to_string()
     }
 
+    /// Says why it could not be asked at present, as far as that is known without asking it.
+    pub fn unready(&self) -> Option<String> {
+        self.client.unready()
+    }
+
     /// Evaluates an expression at one moment; without one, at the server's now.
     ///
     /// # Errors

@@ -124,7 +124,7 @@ pub struct Settings {
     pub people: People,
     /// How `amflow serve` works.
     pub server: ServerSettings,
-    /// What people should know of it, such as a variable that is listed and not set.
+    /// What people should know of it, such as a variable that is no UTF-8.
     pub notices: Vec<String>,
 }
 
@@ -186,12 +186,11 @@ impl Settings {
         let env_names = config.spec.env.clone();
         let mut env = BTreeMap::new();
         for name in &env_names {
+            // What is not set is missed by the playbooks that read it, before their first step.
             match environment.raw(name).map(|value| value.to_str()) {
                 Some(Some(value)) => drop(env.insert(name.clone(), value.to_owned())),
                 Some(None) => notices.push(format!("`{name}` of the environment is not UTF-8, and left out")),
-                None => {
-                    notices.push(format!("the configuration lists `{name}` under `env`, and it is not set"));
-                }
+                None => {}
             }
         }
         let author = config.spec.author.clone().or_else(|| amtool.author.map(|author| author.value));
@@ -444,7 +443,7 @@ mod tests {
     fn only_listed_variables_reach_playbooks() {
         let settings = resolve("env: [REGION, ZONE]", Overrides::default());
         assert_eq!(settings.env, BTreeMap::from([("REGION".to_owned(), "eu".to_owned())]));
-        assert_eq!(settings.notices.len(), 1);
+        assert_eq!(settings.notices, Vec::<String>::new());
         assert!(settings.alertmanager.is_none() && !settings.offered().alertmanager);
         assert_eq!(settings.parallel, 4);
     }

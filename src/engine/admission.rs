@@ -4,7 +4,7 @@
 //! transaction. `plan` takes the same way on a snapshot.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::Engine;
+use super::needs::in_short;
 use super::ports::{
     Admitted, Ask, Episode, EpisodeKey, KeyAsk, Later, Lease, Observation, RunHeader, StoreError,
 };
@@ -228,6 +229,8 @@ impl Engine {
         let mut offers = Vec::new();
         let mut groups: BTreeMap<(usize, TriggerStatus, Group), Vec<(usize, EpisodeKey)>> = BTreeMap::new();
         let mut matching = Vec::new();
+        let mut readiness = self.readiness();
+        let mut lacks: HashMap<u32, Option<String>> = HashMap::new();
         for (n, alert) in delivery.alerts.iter().enumerate() {
             matching.clear();
             library.matching(&alert.labels, &mut matching);
@@ -247,11 +250,21 @@ impl Engine {
                     Timestamp::from_millisecond(episode.key.starts_at_ms).unwrap_or(alert.starts_at);
                 let seen = Seen { starts_at, claimed_by: claim, env: &self.options.env };
                 let group = group(playbook, alert);
-                let verdict = match self.options.offered.missing(playbook) {
-                    Some(what) => {
-                        Verdict::Skip(Skip::Missing { what: format!("playbook `{}` {what}", playbook.name) })
+                let mut lack =
+                    || lacks.entry(p).or_insert_with(|| in_short(&readiness.lacks(playbook))).clone();
+                let verdict = if self.options.always_on {
+                    // It may be there tomorrow: what would start waits for it.
+                    match judge(playbook, alert, seen, delivery.at) {
+                        verdict @ (Verdict::Start | Verdict::Skip(Skip::WhenFailed { .. })) => {
+                            lack().map_or(verdict, |what| Verdict::Later(missing(what)))
+                        }
+                        verdict => verdict,
                     }
-                    None => judge(playbook, alert, seen, delivery.at),
+                } else {
+                    match lack() {
+                        Some(what) => Verdict::Skip(Skip::Missing { what }),
+                        None => judge(playbook, alert, seen, delivery.at),
+                    }
                 };
                 let answer = match verdict {
                     Verdict::Start => {
@@ -423,6 +436,11 @@ fn answered(of: Vec<(Judged, Option<String>)>, admitted: Vec<Admitted>, delivery
         judged.answered(answer, delivery)
     });
     answers.collect()
+}
+
+/// Puts off until what a playbook needs is there.
+fn missing(what: String) -> Closed {
+    Closed { reason: LaterReason::Missing, until: None, detail: what }
 }
 
 /// Returns whether a verdict may change as soon as another run of this process ends.

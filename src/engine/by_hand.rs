@@ -6,6 +6,7 @@ use uuid::{NoContext, Uuid};
 
 use super::Engine;
 use super::admission::{Offer, OfferAnswer, StartedRun};
+use super::needs::{Readiness, in_short};
 use super::ports::{Admitted, Ask, RunHeader, StoreError};
 use crate::model::Alert;
 use crate::run::{Group, Run, RunEvent, Signal, SignalKind, Skip, gates_asked};
@@ -47,6 +48,8 @@ impl Engine {
         let now = self.clock.now();
         let id = new_id(now).to_string();
         let mut started = old.started;
+        let lacks =
+            Readiness::new(&self.options.offered, &started.env, self.performer.as_ref()).lacks(&playbook);
         started.retry_of = Some(run.to_owned());
         "retry".clone_into(&mut started.source);
         started.by.clone_from(&self.options.started_by);
@@ -69,6 +72,10 @@ impl Engine {
         let key = self.key(&playbook, &id, &started, now).unwrap_or_default();
         let waits_for = key.as_ref().map(|k| k.key.clone());
         let scope = started.scope.clone();
+        if let Some(what) = in_short(&lacks) {
+            let answer = OfferAnswer::Skip(Skip::Missing { what });
+            return Ok(Offer { playbook, trigger, group, alerts, scope, answer });
+        }
         let ask = Ask {
             header: header.clone(),
             episodes: Vec::new(),

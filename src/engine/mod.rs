@@ -10,6 +10,7 @@ mod ends;
 mod heart;
 mod keep;
 mod look_ahead;
+mod needs;
 mod options;
 mod patience;
 mod pool;
@@ -21,6 +22,7 @@ mod service;
 mod set_clock;
 mod stop;
 mod tasks;
+mod watch;
 #[cfg(test)]
 mod tests;
 
@@ -34,16 +36,18 @@ pub use crate::playbook::WhenBusy;
 pub use crate::run::gate_keys;
 pub use admission::{Delivery, Offer, OfferAnswer, StartedRun, waits_for_a_run};
 pub use driver::{RunEnd, RunEndKind};
-pub use options::{EngineOptions, Offered};
+pub use needs::{HeldBack, Lack, Offered, Readiness};
+pub use options::EngineOptions;
 pub use ports::{
     Admitted, Answer, Ask, CLOCKS_DIFFER, Call, Claim, Clock, Episode, EpisodeKey, Judge, KeyAsk, LEASE,
-    Later, Lease, Life, LifeOf, Observation, OpenEpisode, Owner, Parking, Performer, Raised, Renewed,
-    Reporter, RunCount, RunFilter, RunHeader, RunSummary, Store, StoreError, Take, Taken,
+    Later, LaterCount, Lease, Life, LifeOf, Observation, OpenEpisode, Owner, Parking, Performer, Raised,
+    Renewed, Reporter, RunCount, RunFilter, RunHeader, RunSummary, Store, StoreError, Take, Taken,
 };
 pub use recovery::Resumed;
 pub use service::{Receipt, Refusal, Service, ServiceOptions, ServiceState, ServiceWork};
 pub use stop::{Stop, Stopper};
 pub use tasks::{DecideError, Decided, RunTask, Say, TaskFilter, TaskStatus, decide, find_task, open_tasks};
+pub use watch::{StoreWatch, StoreWork};
 
 /// Compiles a playbook's stored text again.
 pub type Compile = Arc<dyn Fn(&str) -> Result<Arc<Playbook>, String> + Send + Sync>;

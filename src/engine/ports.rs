@@ -13,8 +13,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::Alert;
-use crate::playbook::{TriggerStatus, WhenBusy};
-use crate::run::{Closed, GateAsk, GateChange, GateState, RunEvent, RunStatus, Signal, Stamped};
+use crate::playbook::{Need, TriggerStatus, WhenBusy};
+use crate::run::{Closed, GateAsk, GateChange, GateState, LaterReason, RunEvent, RunStatus, Signal, Stamped};
 use crate::step::{Effect, Reply, Watch};
 
 /// A boxed future, so that ports can be trait objects.
@@ -66,6 +66,12 @@ pub trait Performer: Send + Sync {
         limit: Duration,
         stop: &'a CancellationToken,
     ) -> Answer<'a, Reply>;
+
+    /// Says why something that a playbook needs, and that is configured, cannot be had at present: a file that is
+    /// not there, a variable that is not set. Nothing is asked over the network.
+    fn lacks(&self, _need: &Need) -> Option<String> {
+        None
+    }
 
     /// Finds the processes that attempts of these runs left behind (a process of ours that was
     /// killed could not end them), ends them whole, and returns the marks of those found.
@@ -291,6 +297,17 @@ pub struct Later {
     pub since: Timestamp,
 }
 
+/// How many targets of a playbook are put off for a reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaterCount {
+    /// The playbook.
+    pub playbook: String,
+    /// The reason.
+    pub reason: LaterReason,
+    /// How many targets.
+    pub targets: u64,
+}
+
 /// One line of a listing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunSummary {
@@ -432,6 +449,23 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// The words of [`reason`](StoreError::reason).
+    pub const REASONS: [&'static str; 5] = ["busy", "failed", "full", "open", "version"];
+
+    /// Returns in one word what the store fails at; `None` when it is well and the answer is no.
+    pub const fn reason(&self) -> Option<&'static str> {
+        match self {
+            StoreError::Fenced { .. } | StoreError::NoSuchRun { .. } => None,
+            StoreError::Open { .. } => Some("open"),
+            StoreError::Version { .. } => Some("version"),
+            StoreError::Busy { .. } => Some("busy"),
+            StoreError::Full { .. } => Some("full"),
+            StoreError::Failed { .. } => Some("failed"),
+        }
+    }
+}
+
 /// Where journals, episodes, claims and gates live. Every method is one transaction; concurrent
 /// calls of one process share commits. `now` is the caller's clock.
 pub trait Store: Send + Sync {
@@ -543,6 +577,9 @@ pub trait Store: Send + Sync {
     /// Returns what was put off, oldest first; `due` only what may pass by now: no `until`, or it is past; or it was
     /// put off in the future, before the clock was set back.
     fn later(&self, due: Option<Timestamp>) -> Answer<'_, Result<Vec<Later>, StoreError>>;
+
+    /// Counts what was put off, by playbook and reason.
+    fn count_later(&self) -> Answer<'_, Result<Vec<LaterCount>, StoreError>>;
 
     /// Returns the playbooks that have put off something which may pass by now, in order of names.
     fn later_playbooks(&self, due: Timestamp) -> Answer<'_, Result<Vec<String>, StoreError>>;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::Engine;
 use super::admission::{Delivery, Offer, OfferAnswer};
 use super::driver::{RunEnd, RunEndKind};
+use super::needs::Lack;
 use super::pool::Begun;
 use super::ports::{Later, StoreError, Take};
 use super::put_off::row;
@@ -63,6 +64,8 @@ struct Shared {
     poll: Notify,
     /// Runs that this process has lost hold of.
     lost: Mutex<BTreeSet<String>>,
+    /// Playbooks that cannot have what they need, and why.
+    held_back: Mutex<BTreeMap<String, String>>,
 }
 
 /// What a reload swaps.
@@ -109,8 +112,12 @@ pub struct ServiceState {
     pub draining: bool,
     /// Runs of this process that are not over.
     pub going: usize,
+    /// Runs that may be not over: beyond it deliveries are refused.
+    pub limit: usize,
     /// Playbooks in force.
     pub playbooks: usize,
+    /// Those of them that cannot have what they need, and why.
+    pub held_back: BTreeMap<String, String>,
 }
 
 /// The work of a [`Service`], to be driven until it ends.
@@ -131,6 +138,7 @@ impl Service {
             room: Notify::new(),
             poll: Notify::new(),
             lost: Mutex::default(),
+            held_back: Mutex::default(),
         };
         let service = Service { shared: Arc::new(shared) };
         (service.clone(), ServiceWork { service, queue: waiting })
@@ -159,8 +167,35 @@ impl Service {
         ServiceState {
             draining: in_force.engine.stop.draining(),
             going: self.shared.going.load(Ordering::Relaxed),
+            limit: self.shared.options.queue,
             playbooks: in_force.library.playbooks().len(),
+            held_back: self.held().clone(),
         }
+    }
+
+    /// Looks whether playbooks can have what they need, and returns what has changed since the last look: why
+    /// a playbook is held back, or nothing when it no longer is. What was put off for it is offered again then.
+    pub fn look_at_needs(&self) -> Vec<(String, Option<String>)> {
+        let InForce { engine, library } = self.in_force();
+        let now: BTreeMap<String, String> = engine
+            .held_back(&library)
+            .into_iter()
+            .map(|(playbook, lacks)| {
+                let lines: Vec<_> = lacks.iter().map(Lack::line).collect();
+                (playbook.name.to_string(), lines.join("; "))
+            })
+            .collect();
+        let before = std::mem::replace(&mut *self.held(), now.clone());
+        let over: Vec<_> = before.keys().filter(|name| !now.contains_key(*name)).cloned().collect();
+        if !over.is_empty() {
+            self.shared.room.notify_one();
+        }
+        let news = now.into_iter().filter(|(name, why)| before.get(name) != Some(why));
+        let mut changes: Vec<_> = news.map(|(name, why)| (name, Some(why))).collect();
+        // A playbook that is gone has nothing any more.
+        let there = |name: &String| library.playbooks().iter().any(|playbook| playbook.name.as_str() == name);
+        changes.extend(over.into_iter().filter(there).map(|name| (name, None)));
+        changes
     }
 
     /// Asks for a poll before its time.
@@ -240,6 +275,10 @@ impl Service {
 
     fn in_force(&self) -> InForce {
         self.shared.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
+        self.shared.held_back.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lost(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
@@ -421,6 +460,7 @@ fn holds_for_all(reason: LaterReason) -> bool {
         | LaterReason::Running
         | LaterReason::Breaker
         | LaterReason::Paused
+        | LaterReason::Missing
         | LaterReason::Trickle => true,
         LaterReason::TooYoung
         | LaterReason::Muted

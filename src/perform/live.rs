@@ -23,6 +23,7 @@ use super::trouble::Trouble;
 use crate::client::{BaseUrl, Cluster, HttpClient, HttpConfig, HttpOptions, Prometheus};
 use crate::engine::{Answer, Call, Clock, Performer};
 use crate::model::Secret;
+use crate::playbook::Need;
 use crate::step::{Effect, HoldEffect, QueryEffect, Reply, RequestEffect, SightingEffect};
 
 /// Between TERM and KILL by default.
@@ -189,6 +190,18 @@ impl Performer for Live {
             Effect::Query(effect) => Box::pin(self.ask(self.query(effect), limit, stop)),
             Effect::Sighting(effect) => Box::pin(self.ask(self.sight(effect, limit), limit, stop)),
             Effect::Hold(effect) => Box::pin(self.ask(self.hold(effect), limit, stop)),
+        }
+    }
+
+    fn lacks(&self, need: &Need) -> Option<String> {
+        match need {
+            Need::Alertmanager => self.alertmanager.as_ref().and_then(Cluster::unready),
+            Need::Prometheus => self.prometheus.as_ref().and_then(Prometheus::unready),
+            Need::Connection(name) => {
+                self.requests.connection(name).ok().and_then(|(_, client)| client.unready())
+            }
+            Need::Secret(name) => self.secrets.resolve(name).err().map(|error| error.to_string()),
+            Need::Variable(_) | Need::Group(_) => None,
         }
     }
 

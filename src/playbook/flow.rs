@@ -6,7 +6,7 @@
 //! when it was skipped (`when`), or when a failure came before it (in handlers): they are read with
 //! `| default(...)`, or behind a look at `steps.ID.status`.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::facts::Facts;
@@ -72,8 +72,8 @@ pub(super) struct Flow<'f> {
     sets: Vec<(String, bool)>,
     /// What must be so for a variable to be there that only a step sets.
     doubtful_vars: HashMap<String, Vec<Condition>>,
-    /// Variables of the configuration that are read.
-    pub(super) env: BTreeSet<String>,
+    /// Variables of the environment that must be set, and where each is read first.
+    pub(super) env: BTreeMap<String, Span>,
 }
 
 /// A mark to go back to.
@@ -107,7 +107,7 @@ impl<'f> Flow<'f> {
             in_trigger: false,
             sets: Vec::new(),
             doubtful_vars: HashMap::new(),
-            env: BTreeSet::new(),
+            env: BTreeMap::new(),
         }
     }
 
@@ -350,7 +350,9 @@ impl<'f> Flow<'f> {
             }
             [first, name, ..] if first == "env" => {
                 self.check_table(named, locals, out);
-                self.env.insert(name.clone());
+                if !named.reference.has_default {
+                    self.env.entry(name.clone()).or_insert(named.span);
+                }
             }
             _ => self.check_table(named, locals, out),
         }

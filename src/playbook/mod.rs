@@ -32,8 +32,8 @@ pub use spec::{
     RecheckSpec, RetrySpec, SecretSpec, StatusSpec, StepSpec, StepValue, SyncSpec, Version, WhenBusySpec,
 };
 pub use types::{
-    Block, BlockVars, Body, Concurrency, GroupBy, Limits, Playbook, Recheck, Retry, Step, Sync, Trigger,
-    TriggerStatus, WhenBusy,
+    Block, BlockVars, Body, Concurrency, GroupBy, Limits, Need, Needed, Playbook, Recheck, Retry, Step, Sync,
+    Trigger, TriggerStatus, WhenBusy,
 };
 pub use unreadable::unreadable;
 

@@ -14,7 +14,7 @@ use super::parallel::in_parallel;
 use super::parse_step::items;
 use super::read::Reader;
 use super::trigger::trigger;
-use super::types::{Block, Concurrency, Playbook, Recheck, Sync};
+use super::types::{Block, Concurrency, Need, Needed, Playbook, Recheck, Sync};
 use crate::model::{PlaybookName, StepId};
 use crate::step::{Compiler, Needs};
 use crate::template::{Expression, JsonTemplate};
@@ -99,7 +99,7 @@ fn compile(documents: &Documents, at: usize, facts: &Facts) -> (Option<Playbook>
         used: vec![at],
         inlining: Vec::new(),
         steps: 0,
-        needs: Needs::default(),
+        needs: Vec::new(),
         in_finally: 0,
         is_sound: document.is_sound,
     };
@@ -119,7 +119,7 @@ pub(super) struct Whole<'d> {
     /// Steps so far.
     pub(super) steps: usize,
     /// What it needs of the configuration.
-    pub(super) needs: Needs,
+    pub(super) needs: Vec<Needed>,
     /// How many lists of `finally` are around the present place.
     pub(super) in_finally: usize,
     /// Whether no document that it is made of has a problem of its own.
@@ -205,11 +205,8 @@ impl<'p, 'd> Parser<'p, 'd> {
             self.reader.error("no-steps", node.span, "a playbook without steps does nothing", None);
         }
         let (block, _) = self.block(lists, false);
-        let env = std::mem::take(&mut self.flow.env);
-        for name in env {
-            if !self.whole.needs.env.contains(&name) {
-                self.whole.needs.env.push(name);
-            }
+        for (name, span) in std::mem::take(&mut self.flow.env) {
+            self.note(Need::Variable(name), "", span);
         }
         block
     }
@@ -248,11 +245,11 @@ impl<'p, 'd> Parser<'p, 'd> {
         for (_, parent, key, purpose) in purposes.into_iter().filter(|(wanted, ..)| *wanted) {
             needs.alertmanager_for(purpose);
             let span = root.get(parent).and_then(|node| node.key_span(key)).unwrap_or(root.span);
-            self.need(&std::mem::take(&mut needs), span);
+            self.need(&std::mem::take(&mut needs), root, span);
         }
         if matches!(recheck, Recheck::Start | Recheck::Always) {
             needs.alertmanager_for("recheck");
-            self.need(&needs, root.key_span("recheck").unwrap_or(root.span));
+            self.need(&needs, root, root.key_span("recheck").unwrap_or(root.span));
         }
         sync
     }
@@ -348,11 +345,12 @@ impl<'p, 'd> Parser<'p, 'd> {
         total <= STEP_LIMIT
     }
 
-    /// Notes what is needed of the configuration, and says what it does not have.
-    pub(super) fn need(&mut self, needs: &Needs, span: Span) {
+    /// Notes what is needed of the configuration, and says what it does not have. What has a name is looked for
+    /// inside `within`; what has none is placed at `span`.
+    pub(super) fn need(&mut self, needs: &Needs, within: &Node, span: Span) {
         let facts = self.reader.facts;
         if let Some(purpose) = &needs.alertmanager {
-            self.whole.needs.alertmanager_for(purpose);
+            self.note(Need::Alertmanager, purpose, span);
             if facts.alertmanager == Some(false) {
                 let message = format!("`{purpose}` needs an Alertmanager, and none is configured");
                 let hint =
@@ -361,7 +359,7 @@ impl<'p, 'd> Parser<'p, 'd> {
             }
         }
         if needs.prometheus {
-            self.whole.needs.prometheus = true;
+            self.note(Need::Prometheus, "", span);
             if facts.prometheus == Some(false) {
                 let hint =
                     "without one, `amflow run` leaves this playbook out: set `prometheus.url`".to_owned();
@@ -369,26 +367,18 @@ impl<'p, 'd> Parser<'p, 'd> {
                 self.reader.warning("needs-prometheus", span, message, Some(hint));
             }
         }
-        self.need_named(
-            "connection",
-            "unknown-connection",
-            &needs.connections,
-            facts.connections.as_deref(),
-            span,
-        );
-        self.need_named("secret", "unknown-secret", &needs.secrets, facts.secrets.as_deref(), span);
-        let total = &mut self.whole.needs;
-        for (all, more) in [
-            (&mut total.connections, &needs.connections),
-            (&mut total.secrets, &needs.secrets),
-            (&mut total.env, &needs.env),
-            (&mut total.groups, &needs.groups),
-        ] {
-            for name in more {
-                if !all.contains(name) {
-                    all.push(name.clone());
-                }
-            }
+        for name in &needs.connections {
+            let span = named_in(within, "connection", name).unwrap_or(span);
+            self.need_named("connection", "unknown-connection", name, facts.connections.as_deref(), span);
+            self.note(Need::Connection(name.clone()), "", span);
+        }
+        for name in &needs.secrets {
+            let span = named_in(within, "secret", name).unwrap_or(span);
+            self.need_named("secret", "unknown-secret", name, facts.secrets.as_deref(), span);
+            self.note(Need::Secret(name.clone()), "", span);
+        }
+        for name in &needs.groups {
+            self.note(Need::Group(name.clone()), "", span);
         }
     }
 
@@ -396,15 +386,21 @@ impl<'p, 'd> Parser<'p, 'd> {
         &mut self,
         what: &str,
         code: &'static str,
-        wanted: &[String],
+        name: &str,
         known: Option<&[String]>,
         span: Span,
     ) {
-        let Some(known) = known else { return };
-        for name in wanted.iter().filter(|name| !known.contains(name)) {
-            let hint = suggestion(name, known.iter().map(String::as_str))
-                .unwrap_or_else(|| format!("define it under `{what}s` in the configuration"));
-            self.reader.error(code, span, format!("there is no {what} `{name}`"), Some(hint));
+        let Some(known) = known.filter(|known| !known.iter().any(|other| other == name)) else { return };
+        let hint = suggestion(name, known.iter().map(String::as_str))
+            .unwrap_or_else(|| format!("define it under `{what}s` in the configuration"));
+        self.reader.error(code, span, format!("there is no {what} `{name}`"), Some(hint));
+    }
+
+    /// Notes one need, unless it is known already.
+    fn note(&mut self, need: Need, purpose: &str, span: Span) {
+        if self.whole.needs.iter().all(|known| known.need != need) {
+            let (file, purpose) = (Arc::clone(self.reader.file), purpose.to_owned());
+            self.whole.needs.push(Needed { need, purpose, file, span });
         }
     }
 
@@ -423,6 +419,13 @@ impl<'p, 'd> Parser<'p, 'd> {
         }
         text
     }
+}
+
+/// Finds where a name is the value of a key, anywhere inside a node.
+fn named_in(node: &Node, key: &str, name: &str) -> Option<Span> {
+    let here = node.get(key).filter(|value| value.as_str() == Some(name)).map(|value| value.span);
+    let inside = node.entries().iter().map(|entry| &entry.value).chain(node.items());
+    here.or_else(|| inside.into_iter().find_map(|inner| named_in(inner, key, name)))
 }
 
 fn hex(bytes: &[u8]) -> String {

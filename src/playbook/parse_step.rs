@@ -231,7 +231,7 @@ impl Parser<'_, '_> {
         if let Some(action) = &action {
             let mut needs = Needs::default();
             action.needs(&mut needs);
-            self.need(&needs, entry.value.span);
+            self.need(&needs, step, entry.value.span);
             if let Some(asks) = action.asks() {
                 self.people(step, entry, asks);
             }

@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Matcher, PlaybookName, TimeInterval};
-use crate::step::{Action, Needs};
+use crate::step::Action;
 use crate::template::{Expression, JsonTemplate, TextTemplate};
+use crate::text::{SourceFile, Span};
 
 /// A trigger and its steps.
 #[derive(Debug)]
@@ -51,8 +52,38 @@ pub struct Playbook {
     pub on_failure: Vec<Step>,
     /// At the end, however it ended.
     pub finally: Vec<Step>,
-    /// What it needs of the configuration.
-    pub needs: Needs,
+    /// What it needs of the configuration, each once, in the order in which it is first written.
+    pub needs: Vec<Needed>,
+}
+
+/// One thing that a playbook needs, and where it is first written.
+#[derive(Clone, Debug)]
+pub struct Needed {
+    /// What it is.
+    pub need: Need,
+    /// What for, in the playbook's words (`verify`, `sync.inhibit`); empty where the need says it.
+    pub purpose: String,
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// The place in it.
+    pub span: Span,
+}
+
+/// Something of the configuration without which a playbook can't do its work.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// The Alertmanager.
+    Alertmanager,
+    /// The Prometheus.
+    Prometheus,
+    /// The connection of this name.
+    Connection(String),
+    /// The secret of this name.
+    Secret(String),
+    /// The variable of the environment of this name.
+    Variable(String),
+    /// The group of people of this name.
+    Group(String),
 }
 
 /// Which alerts a playbook works on.

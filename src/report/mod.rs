@@ -1,6 +1,7 @@
 //! What is shown of runs, as consumers of events: lines and progress for people, records for programs.
 
 mod effect;
+mod exposition;
 mod lines;
 mod metrics;
 mod period;
@@ -10,8 +11,9 @@ mod story;
 mod task;
 
 pub use effect::{effect_details, effect_line, hold_line, shown};
+pub use exposition::{Bounds, Family, Histogram, Kind, Page, seconds, whole};
 pub use lines::{event_line, said_line, short_id};
-pub use metrics::{DAY_SECONDS, FAMILIES, Family, StoreFigures, store_metrics};
+pub use metrics::{DAY_SECONDS, FAMILIES, StoreFigures, store_metrics};
 pub use period::{
     AlertFacts, Changing, Ending, Figures, GroupRecord, Outcomes, Percentiles, Period, PeriodReport,
     RunFacts, SlotRecord, Tally, TimelineRun, alerts_of, period_html, period_markdown, period_text,

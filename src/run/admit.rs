@@ -56,7 +56,7 @@ pub enum Skip {
         /// The run that has it.
         run: String,
     },
-    /// What the playbook needs is not configured.
+    /// What the playbook needs cannot be had.
     Missing {
         /// What.
         what: String,

@@ -176,6 +176,8 @@ pub enum LaterReason {
     Busy,
     /// The alert came back too often after runs that succeeded: it is a person's.
     Comebacks,
+    /// What the playbook needs cannot be had.
+    Missing,
 }
 
 impl LaterReason {
@@ -194,6 +196,7 @@ impl LaterReason {
             LaterReason::Trickle => "trickle",
             LaterReason::Busy => "busy",
             LaterReason::Comebacks => "comebacks",
+            LaterReason::Missing => "missing",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The API for runs and pauses. Shapes are those of `amflow ... -o json`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -57,6 +58,8 @@ pub(super) struct StatusAnswer {
     going: usize,
     /// Playbooks in force.
     playbooks: usize,
+    /// Those of them that cannot have what they need, by name, and why: their alerts are put off.
+    held_back: BTreeMap<String, String>,
     /// Where its store is.
     store: String,
 }
@@ -145,6 +148,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
         draining: state.draining,
         going: state.going,
         playbooks: state.playbooks,
+        held_back: state.held_back,
         store: app.service.engine().store().place(),
     };
     answer(StatusCode::OK, &status)

@@ -26,7 +26,7 @@ mod unpack;
 pub use auth::{Auth, Credential, Way};
 pub use links::{KeyError, Link, LinkError, Links};
 pub use listener::{BindError, Server};
-pub use metrics::Metrics;
+pub use metrics::{FAMILIES, Metered, Metrics};
 pub use openapi::openapi;
 pub use options::{ServerOptions, TlsFiles};
 pub use routes::{App, InForce, ReloadAsk};

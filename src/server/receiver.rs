@@ -118,7 +118,7 @@ async fn take_in(app: &App, sender: &Sender, headers: &HeaderMap, body: HttpBody
     let mut start = Vec::new();
     let reading = Reading { app, sender, headers, unpack };
     let read = timeout(app.options.body_timeout, reading.read(body, &mut start)).await;
-    let refuse = |status: StatusCode, result: &str, reason: String| {
+    let refuse = |status: StatusCode, result: &'static str, reason: String| {
         app.metrics.delivery(result);
         app.rejected.keep(Rejected {
             at: app.clock.now(),

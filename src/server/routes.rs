@@ -213,9 +213,23 @@ async fn reload(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let text = app.metrics.text(&app.service).await;
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+/// The format that carries native histograms, as Prometheus asks for it.
+const PROTOBUF: &str =
+    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+
+async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let page = app.metrics.page(&app.service).await;
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let binary = accepted.split(',').any(|kind| {
+        kind.trim_start().starts_with("application/vnd.google.protobuf")
+            && ["proto=io.prometheus.client.MetricFamily", "encoding=delimited"]
+                .iter()
+                .all(|p| kind.contains(p))
+    });
+    if binary {
+        return ([(header::CONTENT_TYPE, PROTOBUF)], page.protobuf()).into_response();
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.text()).into_response()
 }
 
 async fn nothing_here() -> Response {

@@ -146,8 +146,6 @@ pub struct Needs {
     pub connections: Vec<String>,
     /// Secrets by name.
     pub secrets: Vec<String>,
-    /// Variables of the environment that must be listed by the configuration.
-    pub env: Vec<String>,
     /// Groups of people.
     pub groups: Vec<String>,
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{Store, StoreError};
+use crate::engine::{Store, StoreError, StoreWatch};
 use crate::store::{MemoryStore, SqliteStore};
 
 /// Name of the database within the store's directory.
@@ -20,6 +20,8 @@ pub struct Opening {
     pub group: Option<u32>,
     /// How long another process may keep it locked.
     pub busy: Duration,
+    /// Who measures how long it takes.
+    pub watch: Option<Arc<dyn StoreWatch>>,
 }
 
 /// What will be done with a store.
@@ -42,7 +44,7 @@ pub struct Opened {
 impl Opening {
     /// Returns the usual way: owner only, waiting 10 s for a lock.
     pub const fn new(access: Access) -> Opening {
-        Opening { access, group: None, busy: Duration::from_secs(10) }
+        Opening { access, group: None, busy: Duration::from_secs(10), watch: None }
     }
 }
 

@@ -239,7 +239,7 @@ fn without_an_alertmanager_what_asks_for_it_by_name_is_refused_and_the_rest_is_t
         "p",
         "matchers: [alertname = A]\nsteps:\n  - exec: [touch, ran]\n  - wait: {until: resolved}\n",
     );
-    lab.pipe("run", &input).code(2).says("needs an Alertmanager for `verify`");
+    lab.pipe("run", &input).code(2).says("`verify` needs an Alertmanager");
     assert!(!lab.path("ran").exists());
     lab.playbook("p", "matchers: [alertname = A]\nsteps:\n  - exec: [touch, ran]\n");
     lab.pipe("plan", &input).code(0).says("would not be looked at again before the first effect");
@@ -248,10 +248,11 @@ fn without_an_alertmanager_what_asks_for_it_by_name_is_refused_and_the_rest_is_t
 }
 
 #[test]
-fn a_bad_expression_and_a_missing_alertmanager_end_with_code_1_and_are_told() {
+fn what_is_not_configured_is_told_by_a_plan_as_a_run_would_refuse_it() {
     let lab = Lab::alone();
     let input = json!([alert(json!({"alertname": "A"}))]).to_string();
     lab.playbook("p", "matchers: [alertname = A]\nsync: {silence: true}\nsteps:\n  - exec: ['true']\n");
-    let told = lab.pipe("plan", &input).code(1);
-    told.prints("needs an Alertmanager").prints("--alertmanager.url");
+    let told = lab.pipe("plan", &input).code(2);
+    let told = told.prints("playbooks/p.yaml:4:8: `sync.silence` needs an Alertmanager");
+    told.prints("--alertmanager.url").says("playbook `p` cannot have what is needed");
 }

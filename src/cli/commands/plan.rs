@@ -3,6 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::run::lacking;
 use crate::cli::args::{Format, OutputArgs, PlaybookArgs, SourceArgs, StoreArgs};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
@@ -113,11 +114,18 @@ pub(super) fn run(args: &PlanArgs, context: &Context) -> Result<Exit, CliError> 
         reading.delivery.source,
         plural(starts, "run"),
     ));
-    let failed = offers
-        .iter()
-        .any(|o| matches!(&o.answer, OfferAnswer::Skip(Skip::WhenFailed { .. } | Skip::Missing { .. })));
-    let exit = if failed { Exit::Failed } else { Exit::Done }.worst(reading.exit());
-    Ok(bench.stopped().unwrap_or(exit))
+    if let Some(stopped) = bench.stopped() {
+        return Ok(stopped);
+    }
+    let is_missing = |o: &Offer| matches!(&o.answer, OfferAnswer::Skip(Skip::Missing { .. }));
+    let mut held =
+        if offers.iter().any(is_missing) { bench.engine.held_back(&reading.library) } else { Vec::new() };
+    held.retain(|(held, _)| offers.iter().any(|o| is_missing(o) && o.playbook.name == held.name));
+    if !held.is_empty() {
+        return Err(lacking(&held).hint("`amflow run` would start nothing"));
+    }
+    let failed = offers.iter().any(|o| matches!(&o.answer, OfferAnswer::Skip(Skip::WhenFailed { .. })));
+    Ok(if failed { Exit::Failed } else { Exit::Done }.worst(reading.exit()))
 }
 
 /// Does what changes nothing, so that more is known; a signal ends it.

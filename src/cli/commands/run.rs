@@ -16,11 +16,12 @@ use crate::cli::textfile;
 use crate::cli::ui::Tone;
 use crate::cli::workbench::{self, Workbench};
 use crate::client::Cluster;
-use crate::engine::{Offer, OfferAnswer, Resumed, RunEnd, RunEndKind, Take};
+use crate::engine::{HeldBack, Offer, OfferAnswer, Readiness, Resumed, RunEnd, RunEndKind, Take};
+use crate::perform::Live;
 use crate::report::{LaterRecord, OUTPUT_VERSION, RunReport, SkipRecord, run_record, short_id};
 use crate::run::{RunStatus, Skip};
 use crate::store::Access;
-use crate::text::plural;
+use crate::text::{Diagnostics, plural};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -77,7 +78,7 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
             return Err(error);
         }
     };
-    refuse_missing(&reading)?;
+    refuse_missing(context, &reading)?;
     let nothing_to_do = reading.delivery.alerts.is_empty() && !reading.polled;
     if nothing_to_do {
         // The commonest case of a pipe: no store is made for it, no runtime is started.
@@ -120,23 +121,42 @@ fn go_on_blind(args: &RunArgs, context: &Context) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Refuses to begin when a playbook that would run needs what is not there.
-fn refuse_missing(reading: &Reading) -> Result<(), CliError> {
-    let offered = reading.settings.engine_options().offered;
+/// Refuses to begin when a playbook that would run needs what cannot be had.
+fn refuse_missing(context: &Context, reading: &Reading) -> Result<(), CliError> {
     let mut matching = std::collections::BTreeSet::new();
     let mut of_alert = Vec::new();
     for alert in &reading.delivery.alerts {
         reading.library.matching(&alert.labels, &mut of_alert);
         matching.extend(of_alert.iter().copied());
     }
-    for number in matching {
-        let Some(playbook) = reading.library.playbooks().get(number as usize) else { continue };
-        if let Some(what) = offered.missing(playbook) {
-            return Err(CliError::usage(format_args!("playbook `{}` {what}", playbook.name))
-                .hint(format_args!("it stands in {}; nothing was started", playbook.place)));
-        }
+    if matching.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let options = reading.settings.engine_options();
+    let performer = Live::new(workbench::live_options(context, &reading.settings)?);
+    let mut readiness = Readiness::new(&options.offered, &options.env, &performer);
+    let playbooks = matching.into_iter().filter_map(|at| reading.library.playbooks().get(at as usize));
+    let held: Vec<HeldBack> =
+        playbooks.map(|playbook| (playbook.clone(), readiness.lacks(playbook))).collect();
+    if held.iter().all(|(_, lacks)| lacks.is_empty()) {
+        return Ok(());
+    }
+    Err(lacking(&held).hint("nothing was started"))
+}
+
+/// Says which playbooks cannot have what they need, with every place.
+pub(super) fn lacking(held: &[HeldBack]) -> CliError {
+    let held: Vec<_> = held.iter().filter(|(_, lacks)| !lacks.is_empty()).collect();
+    let mut problems = Diagnostics::new();
+    held.iter().flat_map(|(_, lacks)| lacks).for_each(|lack| problems.push(lack.diagnostic()));
+    problems.sort();
+    let names: Vec<_> = held.iter().map(|(playbook, _)| format!("`{}`", playbook.name)).collect();
+    let what = if names.len() == 1 { "playbook" } else { "playbooks" };
+    CliError::problems(
+        Exit::Usage,
+        format_args!("{what} {} cannot have what is needed", names.join(", ")),
+        problems,
+    )
 }
 
 async fn work(
@@ -271,9 +291,11 @@ pub(super) fn exit(offers: &[Offer], ends: &[RunEnd], stopped: Option<Exit>) -> 
         });
     }
     for offer in offers {
-        if matches!(&offer.answer, OfferAnswer::Skip(Skip::WhenFailed { .. } | Skip::Missing { .. })) {
-            exit = exit.worst(Exit::Failed);
-        }
+        exit = exit.worst(match &offer.answer {
+            OfferAnswer::Skip(Skip::WhenFailed { .. }) => Exit::Failed,
+            OfferAnswer::Skip(Skip::Missing { .. }) => Exit::Usage,
+            _ => Exit::Done,
+        });
     }
     stopped.map_or(exit, |stopped| exit.worst(stopped))
 }

@@ -1,5 +1,7 @@
 //! `amflow serve`: the engine, always on: takes webhooks, polls beside them, drains when it is told to end.
 
+mod poller;
+
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -12,21 +14,21 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use self::poller::Poller;
+use super::run::lacking;
 use crate::cli::args::{AlertmanagerArgs, PlaybookArgs, RunningArgs, StoreArgs, at_least_one};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
 use crate::cli::log::{Level, Log, LogFormat, LogReporter};
-use crate::cli::mutes::{doubtful_mutes, may_mute};
 use crate::cli::{playbooks, reading, workbench};
-use crate::client::Cluster;
 use crate::config::{ServerSettings, Settings, prefix_of, url_of};
-use crate::engine::{Clock, Delivery, Engine, EngineOptions, Parts, Service, ServiceOptions, Stop, Stopper};
-use crate::model::payload::RawAlert;
-use crate::model::{LabelSet, Matcher, format_duration, parse_duration};
+use crate::engine::{
+    Clock, Engine, EngineOptions, HeldBack, Lack, Parts, Service, ServiceOptions, Stop, Stopper,
+};
+use crate::model::{format_duration, parse_duration};
 use crate::perform::{Live, Notify, Secrets, life_of, owner};
-use crate::playbook::Library;
-use crate::server::{App, Auth, InForce, Links, Metrics, ReloadAsk, Server, Tls};
-use crate::source::from_poll;
+use crate::playbook::{Library, Playbook};
+use crate::server::{App, Auth, InForce, Links, Metered, Metrics, ReloadAsk, Server, Tls};
 use crate::store::Access;
 use crate::text::plural;
 
@@ -92,14 +94,14 @@ pub struct ServeArgs {
 
 /// Listens until it is told to end.
 pub(super) fn run(args: &ServeArgs, context: &Context) -> Result<Exit, CliError> {
-    let loaded = Loaded::read(args, context)?;
-    let store = workbench::open_of(context, &loaded.settings, Access::Write)?;
     let (metrics, clock) = (Arc::new(Metrics::default()), workbench::clock());
+    let loaded = Loaded::read(args, context, &metrics)?;
+    let store = workbench::open_watched(context, &loaded.settings, Access::Write, Some(metrics.clone()))?;
     let (reporter, mut lines) = LogReporter::new(clock.clone(), metrics.clone());
     let (stopper, stop) = Stop::new();
     let engine = Engine::new(Parts {
         store,
-        performer: Arc::new(Live::new(workbench::live_options(context, &loaded.settings)?)),
+        performer: loaded.performer(context, &metrics)?,
         clock: clock.clone(),
         reporter: Arc::new(reporter),
         owner: owner(),
@@ -123,7 +125,8 @@ pub(super) fn run(args: &ServeArgs, context: &Context) -> Result<Exit, CliError>
     metrics.reloaded(true, clock.now());
     let environment = &context.environment;
     let notify = Notify::of(environment.get("NOTIFY_SOCKET"), environment.text("WATCHDOG_USEC"));
-    let serving = Serving { args, context, clock, metrics, service, app, stopper, notify, loaded };
+    let serving =
+        Serving { args, context, clock, metrics, service, app, stopper, notify, loaded, refused: None };
     context.block_on(async {
         let mut log = Log::new(&context.ui, args.log_format);
         let exit = serving.serve(tokio::spawn(work.drive()), asks, &mut lines, &mut log).await;
@@ -142,15 +145,18 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn read(args: &ServeArgs, context: &Context) -> Result<Loaded, CliError> {
+    fn read(args: &ServeArgs, context: &Context, metrics: &Arc<Metrics>) -> Result<Loaded, CliError> {
         let running = RunningArgs { parallel: args.parallel, no_wait: false, metrics_file: None };
-        let settings = reading::settings(
+        let mut settings = reading::settings(
             context,
             &args.alertmanager,
             Some(&args.playbooks),
             Some(&args.store),
             Some(&running),
         )?;
+        if let Some(alertmanager) = &mut settings.alertmanager {
+            alertmanager.options.watch = Some(metrics.clone());
+        }
         let mut server = settings.server.clone();
         if !args.listen.is_empty() {
             server.options.listen.clone_from(&args.listen);
@@ -183,6 +189,11 @@ impl Loaded {
         }
         let library = Arc::new(reading::library(&settings)?);
         Ok(Loaded { settings, server, library })
+    }
+
+    fn performer(&self, context: &Context, metrics: &Arc<Metrics>) -> Result<Arc<Metered>, CliError> {
+        let live = Live::new(workbench::live_options(context, &self.settings)?);
+        Ok(Arc::new(Metered::new(Arc::new(live), metrics.clone())))
     }
 
     fn engine_options(&self) -> EngineOptions {
@@ -233,6 +244,8 @@ struct Serving<'c> {
     stopper: Stopper,
     notify: Notify,
     loaded: Loaded,
+    /// What was not put in force because a playbook would have been held back.
+    refused: Option<(Engine, Arc<Library>)>,
 }
 
 impl Serving<'_> {
@@ -251,6 +264,7 @@ impl Serving<'_> {
         let playbooks = plural(self.loaded.library.playbooks().len(), "playbook");
         let scheme = if self.loaded.server.options.tls.is_some() { "https" } else { "http" };
         self.say(log, Level::Info, &format!("listens on {scheme}://{}, {playbooks}", addresses.join(", ")));
+        self.look_at_needs(log, &mut poller);
         self.notify.tell("READY=1");
         let mut files = playbooks::stamp(&self.loaded.settings);
         // By the steady clock: a service manager does not wait because the wall clock is set back.
@@ -301,6 +315,7 @@ impl Serving<'_> {
                     files = seen;
                     let _ = self.reload(log, &mut poller, "changed files");
                 }
+                self.look_at_needs(log, &mut poller);
             }
         };
         poller.abort();
@@ -363,6 +378,7 @@ impl Serving<'_> {
                 *poller = self.start_poller();
                 let told = format!("reloaded: {}", plural(self.loaded.library.playbooks().len(), "playbook"));
                 self.say(log, Level::Info, &format!("{by}: {told}"));
+                self.look_at_needs(log, poller);
                 Ok(told)
             }
             Err(error) => {
@@ -375,7 +391,8 @@ impl Serving<'_> {
     }
 
     fn read_again(&mut self) -> Result<(), CliError> {
-        let loaded = Loaded::read(self.args, self.context)?;
+        self.refused = None;
+        let loaded = Loaded::read(self.args, self.context, &self.metrics)?;
         if loaded.settings.store.path != self.loaded.settings.store.path
             || loaded.server.options.listen != self.loaded.server.options.listen
             || loaded.server.options.prefix != self.loaded.server.options.prefix
@@ -387,13 +404,37 @@ impl Serving<'_> {
             .hint("these need a restart"));
         }
         let in_force = loaded.in_force(self.context)?;
-        let performer = Arc::new(Live::new(workbench::live_options(self.context, &loaded.settings)?));
-        let engine = self.service.engine();
-        let engine = engine.with(performer, workbench::compile(&loaded.settings), loaded.engine_options());
+        let performer = loaded.performer(self.context, &self.metrics)?;
+        let present = self.service.engine();
+        let engine = present.with(performer, workbench::compile(&loaded.settings), loaded.engine_options());
+        let held = newly_held_back((&engine, &loaded.library), (&present, &self.loaded.library));
+        if !held.is_empty() {
+            self.refused = Some((engine, loaded.library));
+            return Err(lacking(&held).hint("it is put in force as soon as that is there"));
+        }
         self.service.swap(engine, loaded.library.clone());
         self.app.swap(in_force);
         self.loaded = loaded;
         Ok(())
+    }
+
+    /// Looks whether playbooks can have what they need, and says what has changed.
+    fn look_at_needs(&mut self, log: &Log<'_>, poller: &mut JoinHandle<()>) {
+        for (playbook, lacks) in self.service.look_at_needs() {
+            match lacks {
+                Some(why) => {
+                    let told = format!("playbook `{playbook}` is held back, its alerts are put off: {why}");
+                    self.say(log, Level::Warn, &told);
+                }
+                None => self.say(log, Level::Info, &format!("playbook `{playbook}` has what it needs again")),
+            }
+        }
+        let mended = self.refused.as_ref().is_some_and(|(engine, library)| {
+            newly_held_back((engine, library), (&self.service.engine(), &self.loaded.library)).is_empty()
+        });
+        if mended {
+            let _ = self.reload(log, poller, "what was missing is there");
+        }
     }
 
     fn start_poller(&self) -> JoinHandle<()> {
@@ -414,79 +455,19 @@ impl Serving<'_> {
     }
 }
 
+/// Returns what playbooks would lack that they do not lack at present.
+fn newly_held_back(next: (&Engine, &Library), present: (&Engine, &Library)) -> Vec<HeldBack> {
+    let before = present.0.held_back(present.1);
+    let known = |playbook: &Playbook, lack: &Lack| {
+        let same = before.iter().filter(|(other, _)| other.name == playbook.name);
+        same.flat_map(|(_, lacks)| lacks).any(|other| other.needed.need == lack.needed.need)
+    };
+    let mut held = next.0.held_back(next.1);
+    held.iter_mut().for_each(|(playbook, lacks)| lacks.retain(|lack| !known(playbook, lack)));
+    held.retain(|(_, lacks)| !lacks.is_empty());
+    held
+}
+
 fn catch(kind: SignalKind) -> Result<Signal, CliError> {
     signal(kind).or_exit(Exit::Unable, || "cannot listen for signals".to_owned())
-}
-
-/// Polls Alertmanager: what webhooks never tell, and what came while nobody listened.
-struct Poller {
-    service: Service,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-    cluster: Cluster,
-    filters: Vec<Matcher>,
-    scope: String,
-    /// Playbooks that mute, with the names of an alert's labels: whether their mutes are exact has been looked at.
-    judged: HashSet<(String, Vec<String>)>,
-}
-
-impl Poller {
-    async fn run(mut self, every: Duration) {
-        loop {
-            let next = self.clock.steady().saturating_add(every);
-            let polled = self.poll().await;
-            self.metrics.polled(polled.is_ok(), self.clock.now());
-            if let Err(why) = polled {
-                self.service.engine().notice(&format!("a poll failed: {why}"));
-            }
-            tokio::select! {
-                () = self.clock.sleep(next.saturating_sub(self.clock.steady())) => {}
-                () = self.service.poll_asked() => {}
-            }
-        }
-    }
-
-    async fn poll(&mut self) -> Result<(), String> {
-        let (now, library, engine) = (self.clock.now(), self.service.library(), self.service.engine());
-        let keep = |raw: &RawAlert<'_>| {
-            reading::library_matches(&library, raw)
-                && self.filters.iter().all(|filter| filter.matches(raw.labels()))
-        };
-        let intake = from_poll(&self.cluster, &self.filters, now, &keep).await;
-        let mut intake = intake.map_err(|error| error.to_string())?;
-        for warning in &intake.warnings {
-            engine.notice(warning);
-        }
-        for bad in &intake.bad {
-            engine.notice(&format!("{bad}; it is passed over"));
-        }
-        intake.settle();
-        let mut delivery = Delivery {
-            scope: self.scope.clone(),
-            source: intake.source,
-            alerts: intake.alerts,
-            at: now,
-            fresh: true,
-            listed: intake.listed.map(Arc::from),
-        };
-        let muting = may_mute(&library, &delivery.alerts);
-        let failed = |error: crate::engine::StoreError| error.to_string();
-        let answered = intake.answered.unwrap_or(now);
-        delivery.alerts.extend(engine.ends(&delivery, answered).await.map_err(failed)?);
-        let receipt = self.service.deliver(delivery).await.map_err(|error| error.to_string())?;
-        self.metrics.admitted(&receipt);
-        self.doubt(muting).await;
-        engine.keep_raised(&self.scope).await.map_err(failed)
-    }
-
-    /// Says once of each playbook and kind of alert that its mutes are not exact.
-    async fn doubt(&mut self, mut muting: Vec<(String, LabelSet)>) {
-        muting.retain(|(playbook, labels)| {
-            let names = labels.iter().map(|(name, _)| name.to_owned()).collect();
-            self.judged.insert((playbook.clone(), names))
-        });
-        for doubt in doubtful_mutes(&self.cluster, &muting).await {
-            self.service.engine().notice(&doubt);
-        }
-    }
 }

@@ -121,6 +121,11 @@ impl Cluster {
         self.dialect
     }
 
+    /// Says why it could not be asked at present, as far as that is known without asking it.
+    pub fn unready(&self) -> Option<String> {
+        self.client.unready()
+    }
+
     /// Posts alerts to every peer, since peers don't tell each other. Every 2xx is a success that is no
     /// page for people.
     ///

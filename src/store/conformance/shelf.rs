@@ -74,6 +74,12 @@ async fn in_pieces(store: Arc<dyn Store>) {
         of("c", "far", Some(101), 0),
     ];
     ok(store.put_later(rows).await);
+    let muted = Closed { reason: LaterReason::Muted, until: None, detail: String::new() };
+    ok(store.put_later(vec![Later { closed: muted, ..of("b", "muted", Some(500), 1) }]).await);
+    let counts = ok(store.count_later().await);
+    let counts: Vec<_> = counts.iter().map(|c| (c.playbook.as_str(), c.reason.as_str(), c.targets)).collect();
+    assert_eq!(counts, [("a", "cooldown", 1), ("b", "cooldown", 4), ("b", "muted", 1), ("c", "cooldown", 1)]);
+    ok(store.drop_later(vec![("b".to_owned(), SCOPE.to_owned(), "muted".to_owned())]).await);
     assert_eq!(ok(store.later_playbooks(at(100)).await), ["a", "b"]);
     assert_eq!(ok(store.later_playbooks(at(101)).await), ["a", "b", "c"]);
     for (skip, max, wanted) in

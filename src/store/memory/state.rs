@@ -7,7 +7,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::engine::{
-    Admitted, Ask, CLOCKS_DIFFER, Claim, Episode, EpisodeKey, Judge, LEASE, Later, Lease, Life, Observation,
+    Admitted, Ask, CLOCKS_DIFFER, Claim, Episode, EpisodeKey, Judge, LEASE, Later, LaterCount, Lease, Life,
+    Observation,
     OpenEpisode, Owner, Parking, Raised, Renewed, RunCount, RunFilter, RunSummary, StoreError, Take, Taken,
     gate_keys,
 };
@@ -513,6 +514,16 @@ impl State {
 
     pub(super) fn later(&self, due: Option<Timestamp>) -> Vec<Later> {
         self.rows_of(None, due).into_iter().cloned().collect()
+    }
+
+    pub(super) fn count_later(&self) -> Vec<LaterCount> {
+        let mut counts: BTreeMap<(&str, &'static str), LaterCount> = BTreeMap::new();
+        for (_, row) in self.later.values() {
+            let reason = row.closed.reason;
+            let empty = LaterCount { playbook: row.playbook.clone(), reason, targets: 0 };
+            counts.entry((&row.playbook, reason.as_str())).or_insert(empty).targets += 1;
+        }
+        counts.into_values().collect()
     }
 
     pub(super) fn later_playbooks(&self, due: Timestamp) -> Vec<String> {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use crate::engine::{
-    Admitted, Answer, Ask, Episode, Judge, Later, Lease, LifeOf, Observation, OpenEpisode, Owner, Parking,
-    Raised, Renewed, RunCount, RunFilter, RunSummary, Store, StoreError, Take, Taken,
+    Admitted, Answer, Ask, Episode, Judge, Later, LaterCount, Lease, LifeOf, Observation, OpenEpisode, Owner,
+    Parking, Raised, Renewed, RunCount, RunFilter, RunSummary, Store, StoreError, Take, Taken,
 };
 use crate::run::{GateChange, GateState, RunEvent, Signal, Stamped};
 use crate::store::memory::state::State;
@@ -171,6 +171,10 @@ impl Store for MemoryStore {
 
     fn later(&self, due: Option<Timestamp>) -> Answer<'_, Result<Vec<Later>, StoreError>> {
         self.with(move |state| state.later(due))
+    }
+
+    fn count_later(&self) -> Answer<'_, Result<Vec<LaterCount>, StoreError>> {
+        self.with(|state| state.count_later())
     }
 
     fn later_playbooks(&self, due: Timestamp) -> Answer<'_, Result<Vec<String>, StoreError>> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Rows};
 
-use crate::engine::{CLOCKS_DIFFER, Later, Raised};
+use crate::engine::{CLOCKS_DIFFER, Later, LaterCount, Raised};
 use crate::store::sqlite::fault::Fault;
 use crate::store::sqlite::rows::{from_json, json, moment, nanos, trigger};
 
@@ -44,6 +44,22 @@ pub(super) fn later(conn: &Connection, due: Option<Timestamp>) -> Result<Vec<Lat
         "SELECT {ROW} FROM later WHERE ?1 IS NULL OR {MAY_PASS} ORDER BY since, rowid"
     ))?;
     read(select.query((due.map(nanos), due.map(future)))?)
+}
+
+/// Counts what was put off, by playbook and reason.
+pub(super) fn count_later(conn: &Connection) -> Result<Vec<LaterCount>, Fault> {
+    let mut select = conn.prepare_cached(
+        "SELECT playbook, closed ->> 'reason' AS reason, count(*) FROM later GROUP BY playbook, reason \
+         ORDER BY playbook, reason",
+    )?;
+    let mut rows = select.query([])?;
+    let mut counts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (reason, targets): (String, i64) = (row.get(1)?, row.get(2)?);
+        let reason = from_json("later", &format!("\"{reason}\""))?;
+        counts.push(LaterCount { playbook: row.get(0)?, reason, targets: targets.unsigned_abs() });
+    }
+    Ok(counts)
 }
 
 /// Returns the playbooks that have put off what may pass by then, in order.

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::engine::{
-    Admitted, Answer, Ask, Episode, Judge, Later, Lease, LifeOf, Observation, OpenEpisode, Owner, Parking,
-    Raised, Renewed, RunCount, RunFilter, RunSummary, Store, StoreError, Take, Taken,
+    Admitted, Answer, Ask, Episode, Judge, Later, LaterCount, Lease, LifeOf, Observation, OpenEpisode, Owner,
+    Parking, Raised, Renewed, RunCount, RunFilter, RunSummary, Store, StoreError, StoreWatch, Take, Taken,
 };
 use crate::run::{GateChange, GateState, RunEvent, Signal, Stamped};
 use crate::store::Opening;
@@ -32,6 +32,7 @@ pub struct SqliteStore {
     files: Files,
     group: Option<u32>,
     commits: Arc<AtomicU64>,
+    watch: Option<Arc<dyn StoreWatch>>,
 }
 
 /// A worker that starts when it is first needed, with the connection that was opened first.
@@ -46,11 +47,17 @@ impl Side {
         Side { first: Mutex::new(Some(link)), worker: OnceLock::new() }
     }
 
-    fn worker(&self, place: &Arc<Place>, role: Role, mut source: Source) -> Result<&Worker, StoreError> {
+    fn worker(
+        &self,
+        place: &Arc<Place>,
+        role: Role,
+        mut source: Source,
+        watch: Option<Arc<dyn StoreWatch>>,
+    ) -> Result<&Worker, StoreError> {
         let started = self.worker.get_or_init(|| {
             let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
             let source = Box::new(move || first.take().map_or_else(&mut source, Ok));
-            Worker::start(Arc::clone(place), role, source).map_err(|e| e.to_string())
+            Worker::start(Arc::clone(place), role, source, watch).map_err(|e| e.to_string())
         });
         started.as_ref().map_err(|reason| StoreError::Failed {
             path: place.name(),
@@ -70,7 +77,7 @@ impl SqliteStore {
     pub fn open(file: &Path, opening: &Opening) -> Result<(SqliteStore, Vec<String>), StoreError> {
         let place = Arc::new(place(file, opening.busy));
         let (conn, notices) = connect::to_write(&place, opening.group)?;
-        Ok((SqliteStore::around(place, conn, opening.group), notices))
+        Ok((SqliteStore::around(place, conn, opening), notices))
     }
 
     /// Opens a file for writing with a connection that was made special, as tests need it.
@@ -83,18 +90,19 @@ impl SqliteStore {
         let place = Arc::new(place(file, opening.busy));
         let (conn, notices) = connect::to_write(&place, opening.group)?;
         special(&conn).map_err(|e| place.explain_sql("open", &e))?;
-        Ok((SqliteStore::around(place, conn, opening.group), notices))
+        Ok((SqliteStore::around(place, conn, opening), notices))
     }
 
-    fn around(place: Arc<Place>, conn: Connection, group: Option<u32>) -> SqliteStore {
+    fn around(place: Arc<Place>, conn: Connection, opening: &Opening) -> SqliteStore {
         let files = Files::of(&place.file);
         SqliteStore {
             place,
             reader: Side::default(),
             writer: Some(Side::with(Link::new(conn, files.clone()))),
             files,
-            group,
+            group: opening.group,
             commits: Arc::default(),
+            watch: opening.watch.clone(),
         }
     }
 
@@ -114,10 +122,11 @@ impl SqliteStore {
             files,
             group: opening.group,
             commits: Arc::default(),
+            watch: opening.watch.clone(),
         }))
     }
 
-    /// Returns how many commits this process has made to it.
+    /// Returns how many commits this process has made to it; what changed nothing is none.
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
     }
@@ -149,7 +158,7 @@ impl SqliteStore {
         let source = Box::new(move || {
             connect::to_write(&place, group).map(|(conn, _)| Link::new(conn, files.clone()))
         });
-        side.worker(&self.place, Role::Writes(Arc::clone(&self.commits)), source)
+        side.worker(&self.place, Role::Writes(Arc::clone(&self.commits)), source, self.watch.clone())
     }
 
     fn reader(&self) -> Result<&Worker, StoreError> {
@@ -158,7 +167,7 @@ impl SqliteStore {
             let conn = connect::to_read(&place)?.ok_or_else(|| place.vanished("open"))?;
             Ok(Link::new(conn, files.clone()))
         });
-        self.reader.worker(&self.place, Role::Reads, source)
+        self.reader.worker(&self.place, Role::Reads, source, self.watch.clone())
     }
 }
 
@@ -293,6 +302,10 @@ impl Store for SqliteStore {
 
     fn later(&self, due: Option<Timestamp>) -> Answer<'_, Result<Vec<Later>, StoreError>> {
         self.read("read what was put off", move |conn| shelf::later(conn, due))
+    }
+
+    fn count_later(&self) -> Answer<'_, Result<Vec<LaterCount>, StoreError>> {
+        self.read("count what was put off", shelf::count_later)
     }
 
     fn later_playbooks(&self, due: Timestamp) -> Answer<'_, Result<Vec<String>, StoreError>> {

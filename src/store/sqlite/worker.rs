@@ -11,8 +11,9 @@ use std::thread::{Builder, JoinHandle};
 use rusqlite::Connection;
 use rusqlite::ffi::{Error as SqlCode, ErrorCode};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-use crate::engine::StoreError;
+use crate::engine::{StoreError, StoreWatch, StoreWork};
 use crate::store::sqlite::fault::{Fault, Place};
 use crate::store::sqlite::files::Files;
 
@@ -52,7 +53,11 @@ pub(super) struct Worker {
     queue: Option<Sender<Box<dyn Work>>>,
     thread: Option<JoinHandle<()>>,
     place: Arc<Place>,
+    watched: Option<Watched>,
 }
+
+/// Who measures how long a worker takes, and for what.
+type Watched = (Arc<dyn StoreWatch>, StoreWork);
 
 /// What a worker does with its queue.
 #[derive(Clone, Debug)]
@@ -65,13 +70,20 @@ pub(super) enum Role {
 
 impl Worker {
     /// Starts the thread.
-    pub(super) fn start(place: Arc<Place>, role: Role, source: Source) -> io::Result<Worker> {
+    pub(super) fn start(
+        place: Arc<Place>,
+        role: Role,
+        source: Source,
+        watch: Option<Arc<dyn StoreWatch>>,
+    ) -> io::Result<Worker> {
         let (queue, waiting) = channel();
         let here = Arc::clone(&place);
+        let work = if let Role::Writes(_) = role { StoreWork::Write } else { StoreWork::Read };
+        let watched = watch.clone().map(|watch| (watch, work));
         let thread = Builder::new()
             .name("amflow-store".to_owned())
-            .spawn(move || Thread { place: here, role, source, link: None }.serve(&waiting))?;
-        Ok(Worker { queue: Some(queue), thread: Some(thread), place })
+            .spawn(move || Thread { place: here, role, source, link: None, watch }.serve(&waiting))?;
+        Ok(Worker { queue: Some(queue), thread: Some(thread), place, watched })
     }
 
     /// Does a piece of work within a transaction; once begun it is done even when nobody waits for the
@@ -82,6 +94,7 @@ impl Worker {
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
+        let answer = Answering { answer, asked: Instant::now(), watched: self.watched.clone() };
         let sent = self.queue.as_ref().is_some_and(|q| q.send(Box::new(Task { what, work, answer })).is_ok());
         match answered.await {
             Ok(result) if sent => result,
@@ -125,7 +138,24 @@ struct Done {
 struct Task<T, F> {
     what: &'static str,
     work: F,
+    answer: Answering<T>,
+}
+
+/// Where an answer goes, and who sees how long it took.
+struct Answering<T> {
     answer: oneshot::Sender<Result<T, StoreError>>,
+    asked: Instant,
+    watched: Option<Watched>,
+}
+
+impl<T> Answering<T> {
+    fn send(self, result: Result<T, StoreError>) {
+        if let Some((watch, work)) = &self.watched {
+            watch.answered(*work, self.asked.elapsed(), result.as_ref().err());
+        }
+        // Nobody may wait for it any more.
+        let _ = self.answer.send(result);
+    }
 }
 
 impl<T, F> Work for Task<T, F>
@@ -150,14 +180,13 @@ where
                     Some(error) if result.is_ok() => Err(error),
                     _ => result,
                 };
-                // Nobody may wait for it any more.
-                let _ = answer.send(result);
+                answer.send(result);
             }),
         }
     }
 
     fn refuse(self: Box<Self>, why: &dyn Fn(&'static str) -> StoreError) {
-        let _ = self.answer.send(Err(why(self.what)));
+        self.answer.send(Err(why(self.what)));
     }
 }
 
@@ -167,6 +196,7 @@ struct Thread {
     role: Role,
     source: Source,
     link: Option<Link>,
+    watch: Option<Arc<dyn StoreWatch>>,
 }
 
 impl Thread {
@@ -189,7 +219,7 @@ impl Thread {
                 continue;
             }
             match &self.role {
-                Role::Writes(commits) => write(link, &self.place, batch, commits),
+                Role::Writes(commits) => write(link, &self.place, batch, commits, self.watch.as_deref()),
                 Role::Reads => batch.into_iter().for_each(|work| read(&link.conn, &self.place, work)),
             }
         }
@@ -225,8 +255,15 @@ fn read(conn: &Connection, place: &Place, work: Box<dyn Work>) {
 }
 
 /// Does a batch of work in one commit.
-fn write(link: &mut Link, place: &Place, batch: Vec<Box<dyn Work>>, commits: &AtomicU64) {
+fn write(
+    link: &mut Link,
+    place: &Place,
+    batch: Vec<Box<dyn Work>>,
+    commits: &AtomicU64,
+    watch: Option<&dyn StoreWatch>,
+) {
     let Link { conn, files } = link;
+    let (began, before) = (Instant::now(), conn.total_changes());
     let alone = batch.len() == 1;
     let mut done = Vec::with_capacity(batch.len());
     let mut waiting = batch.into_iter();
@@ -251,10 +288,14 @@ fn write(link: &mut Link, place: &Place, batch: Vec<Box<dyn Work>>, commits: &At
     }
     if !conn.is_autocommit() {
         match statement(conn, "COMMIT") {
+            // What changed nothing costs the disk nothing: it is no commit.
+            Ok(()) if conn.total_changes() == before => {}
             Ok(()) => {
                 commits.fetch_add(1, Ordering::Relaxed);
                 if !files.are_there_to_write(&place.file) {
                     refuse_done(&mut done, &|what| place.vanished(what));
+                } else if let Some(watch) = watch {
+                    watch.committed(done.iter().filter(|d| d.failed.is_none()).count(), began.elapsed());
                 }
             }
             Err(error) => {

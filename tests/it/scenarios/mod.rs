@@ -13,6 +13,8 @@ mod large;
 mod later;
 mod limits;
 mod many;
+mod needs;
+mod metrics;
 mod mutes;
 mod pipes;
 mod races;

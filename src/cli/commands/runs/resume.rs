@@ -12,9 +12,10 @@ use crate::cli::show::Show;
 use crate::cli::textfile;
 use crate::cli::workbench::{self, Workbench};
 use crate::config::Settings;
-use crate::engine::{RunEnd, StoreError, Take};
+use crate::engine::{OfferAnswer, RunEnd, StoreError, Take};
 use crate::playbook::Library;
 use crate::report::{LaterRecord, run_record, short_id};
+use crate::run::Skip;
 use crate::store::Access;
 use crate::text::plural;
 
@@ -220,6 +221,10 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<Exit, CliErro
         Ok::<_, StoreError>((offers, ends))
     };
     let (offers, ends) = context.block_on(bench.attend(doing, &mut show))?.or_end(Exit::Unable)?;
+    if let Some(OfferAnswer::Skip(Skip::Missing { what })) = offers.first().map(|offer| &offer.answer) {
+        let message = format!("run {} is not done again: {what}", short_id(&old.header.run));
+        return Err(CliError::usage(message).hint("nothing was started"));
+    }
     let later = offers.iter().find_map(LaterRecord::of);
     match (&later, args.output.output) {
         (Some(record), Format::Json) => context.ui.json(&[record]),

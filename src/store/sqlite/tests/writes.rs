@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use rusqlite::{Connection, Error, ErrorCode, ffi};
 use rustix::fs::{Mode, OFlags};
 
 use super::{ask, attempt, list, now, opening, owner, sqlite};
-use crate::engine::{Admitted, RunFilter, Store, StoreError};
+use crate::engine::{Admitted, RunFilter, Store, StoreError, StoreWatch, StoreWork};
+use crate::run::{Signal, SignalKind};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::fault::{self, Fault};
 use crate::store::{Access, Opening, conformance, database, open};
@@ -304,4 +305,56 @@ fn a_limit_on_file_size_is_a_store_that_cannot_grow() {
         StoreError::Full { reason, .. } => assert_eq!(reason, "no space left on device"),
         other => panic!("{other}"),
     }
+}
+
+/// Takes note of what a store tells.
+#[derive(Debug, Default)]
+struct Noting {
+    commits: Mutex<Vec<(usize, Duration)>>,
+    answers: Mutex<Vec<(StoreWork, Option<String>)>>,
+}
+
+impl StoreWatch for Noting {
+    fn committed(&self, writes: usize, took: Duration) {
+        self.commits.lock().unwrap().push((writes, took));
+    }
+
+    fn answered(&self, work: StoreWork, _took: Duration, failed: Option<&StoreError>) {
+        let reason = failed.map(|error| error.reason().unwrap_or("no").to_owned());
+        self.answers.lock().unwrap().push((work, reason));
+    }
+}
+
+#[tokio::test]
+async fn who_measures_sees_commits_that_change_something_and_every_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let watch = Arc::new(Noting::default());
+    let opening = Opening { watch: Some(watch.clone()), ..opening(Access::Write) };
+    let store = SqliteStore::open(&database(dir.path()), &opening).unwrap().0;
+    store.admit(vec![ask("r1", 1)], owner(1), now()).await.unwrap();
+    // The lock is another's for longer than it waits.
+    let other = Connection::open(store.place()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let busy = store.admit(vec![ask("r2", 2)], owner(1), now()).await;
+    assert!(matches!(busy, Err(StoreError::Busy { .. })), "{busy:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    let signal = Signal { id: "s".into(), kind: SignalKind::Restart };
+    let nobody = store.signal("nobody".into(), signal, now()).await;
+    assert!(matches!(nobody, Err(StoreError::NoSuchRun { .. })), "{nobody:?}");
+    store.drop_later(vec![("p".into(), "s".into(), "t".into())]).await.unwrap();
+    store.list(RunFilter::default()).await.unwrap();
+    drop(store);
+    let commits = watch.commits.lock().unwrap();
+    assert_eq!(
+        commits.iter().map(|(writes, _)| *writes).collect::<Vec<_>>(),
+        [1],
+        "nothing else was written"
+    );
+    assert!(commits[0].1 > Duration::ZERO);
+    let (write, read) = (StoreWork::Write, StoreWork::Read);
+    let no = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        *watch.answers.lock().unwrap(),
+        [(write, None), (write, no("busy")), (write, no("no")), (write, None), (read, None)]
+    );
 }
