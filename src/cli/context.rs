@@ -51,6 +51,15 @@ impl Context {
             .or_exit(Exit::Unable, || "cannot listen for signals")
     }
 
+    /// Begins something that goes on by itself while others are waited for, until the command ends.
+    ///
+    /// # Errors
+    /// The system gives no resources for a runtime.
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Result<(), CliError> {
+        self.runtime()?.spawn(future);
+        Ok(())
+    }
+
     fn runtime(&self) -> Result<&Runtime, CliError> {
         if self.runtime.get().is_none() {
             // One starts commands while the other reads what they say: the driver of a run is never kept waiting.

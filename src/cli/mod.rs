@@ -16,6 +16,7 @@ mod playbooks;
 mod reading;
 mod show;
 mod table;
+mod telemetry;
 mod textfile;
 mod ui;
 mod workbench;

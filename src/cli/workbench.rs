@@ -12,11 +12,12 @@ use super::context::Context;
 use super::error::{CliError, Exit, OrExit as _};
 use super::reading;
 use super::show::{ChannelReporter, News, Show};
+use super::telemetry::Telemetry;
 use crate::client::HttpOptions;
 use crate::config::Settings;
 use crate::engine::{
-    Clock, Compile, Delivery, Engine, EngineOptions, Parts, RunFilter, RunSummary, Stop, Stopper, Store,
-    StoreError, StoreWatch, gate_keys,
+    Clock, Compile, Delivery, Engine, EngineOptions, Parts, Reporter, RunFilter, RunSummary, Stop, Stopper,
+    Store, StoreError, StoreWatch, gate_keys,
 };
 use crate::perform::{Connection, Live, LiveOptions, SystemClock, ignores_hangup, life_of, owner};
 use crate::playbook::compile_text;
@@ -89,32 +90,75 @@ pub(super) struct Workbench {
     pub(super) news: UnboundedReceiver<News>,
     /// By which it is stopped.
     pub(super) stopper: Stopper,
+    /// How it hears of that.
+    stop: Stop,
+    /// What sends traces, where they are wanted.
+    telemetry: Option<Telemetry>,
     /// Who asks people in place, where somebody sits at a terminal.
     pub(super) asker: Option<Asker>,
 }
 
 impl Workbench {
-    /// Wires an engine; `lines` says whether every event is told.
+    /// Wires an engine that works on runs; `lines` says whether every event is told.
     pub(super) fn new(
         context: &Context,
         settings: &Settings,
         store: Arc<dyn Store>,
         lines: bool,
     ) -> Result<Workbench, CliError> {
-        let (stopper, stop) = Stop::new();
         let (reporter, news) = ChannelReporter::new(lines);
+        let reporter = Arc::new(reporter);
+        for notice in &settings.telemetry.notices {
+            context.ui.warn(notice);
+        }
+        let telemetry = if settings.telemetry.collector.is_some() {
+            let told = reporter.clone();
+            let tell = Arc::new(move |text: &str| told.notice(text));
+            Some(Telemetry::start(context, &settings.telemetry, tell)?)
+        } else {
+            None
+        };
+        let options = live_options(context, settings)?;
+        Ok(Self::wire(context, settings, store, options, reporter, news, telemetry))
+    }
+
+    /// Wires an engine for looks at what it would do: none of it is part of a run, or of a trace.
+    pub(super) fn for_looks(
+        context: &Context,
+        settings: &Settings,
+        store: Arc<dyn Store>,
+    ) -> Result<Workbench, CliError> {
+        let (reporter, news) = ChannelReporter::new(false);
+        let options = LiveOptions { traces: false, ..live_options(context, settings)? };
+        Ok(Self::wire(context, settings, store, options, Arc::new(reporter), news, None))
+    }
+
+    fn wire(
+        context: &Context,
+        settings: &Settings,
+        store: Arc<dyn Store>,
+        live: LiveOptions,
+        reporter: Arc<dyn Reporter>,
+        news: UnboundedReceiver<News>,
+        telemetry: Option<Telemetry>,
+    ) -> Workbench {
+        let (stopper, stop) = Stop::new();
+        let reporter = match &telemetry {
+            Some(telemetry) => telemetry.beside(reporter),
+            None => reporter,
+        };
         let engine = Engine::new(Parts {
             store,
-            performer: Arc::new(Live::new(live_options(context, settings)?)),
+            performer: Arc::new(Live::new(live)),
             clock: clock(),
-            reporter: Arc::new(reporter),
+            reporter,
             owner: owner(),
             compile: compile(settings),
             life_of: Arc::new(life_of),
             options: EngineOptions { started_by: Some(os_user(context)), ..settings.engine_options() },
-            stop,
+            stop: stop.clone(),
         });
-        Ok(Workbench { engine, news, stopper, asker: None })
+        Workbench { engine, news, stopper, stop, telemetry, asker: None }
     }
 
     /// Warns when the store also knows alerts that may be those of this delivery under other labels.
@@ -158,6 +202,9 @@ impl Workbench {
             }
         };
         self.asker = None;
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.flush(&self.stop).await;
+        }
         while let Ok(news) = self.news.try_recv() {
             show.see(news);
         }
@@ -216,6 +263,7 @@ pub(super) fn live_options(context: &Context, settings: &Settings) -> Result<Liv
         connections: connections.collect(),
         alertmanager: settings.cluster().or_end(Exit::Usage)?,
         prometheus: settings.prometheus().or_end(Exit::Usage)?,
+        traces: settings.telemetry.collector.as_ref().is_some_and(|collector| collector.propagate),
         ..LiveOptions::default()
     })
 }

@@ -35,6 +35,7 @@ const PASTED: &[&str] = &[
     "/api/v1/alerts",
     "/api/v1/query",
     "/api/v1",
+    "/v1/traces",
 ];
 
 impl BaseUrl {
@@ -103,6 +104,7 @@ mod tests {
             ("http://am:9093/x/api/v2/alerts?active=true", "http://am:9093/x/api/v2/alerts"),
             ("http://am:9093/#/alerts", "http://am:9093/api/v2/alerts"),
             ("[::1]:9093", "http://[::1]:9093/api/v2/alerts"),
+            ("http://tempo:4318/otlp/v1/traces", "http://tempo:4318/otlp/api/v2/alerts"),
             ("mimir/alertmanager", "http://mimir/alertmanager/api/v2/alerts"),
             ("http://g/api/alertmanager/grafana", "http://g/api/alertmanager/grafana/api/v2/alerts"),
         ];

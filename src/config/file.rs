@@ -92,6 +92,10 @@ pub struct ConfigFile {
     pub prometheus_url: Option<BaseUrl>,
     /// How long a request to it may take.
     pub prometheus_timeout: Option<Duration>,
+    /// The collector of traces.
+    pub otlp_url: Option<BaseUrl>,
+    /// How long a request to it may take.
+    pub otlp_timeout: Option<Duration>,
     /// Services by name.
     pub connections: BTreeMap<String, Connection>,
     /// Secrets by name.
@@ -181,6 +185,11 @@ impl Checker<'_> {
                 self.duration(&["prometheus", "timeout"], prometheus.timeout.as_deref());
             self.http_config(&["prometheus", "http_config"], &mut prometheus.http_config, &base);
             self.header(&["prometheus", "tenant"], prometheus.tenant.as_deref());
+        }
+        if let Some(otlp) = &mut spec.telemetry.otlp {
+            config.otlp_url = self.url(&["telemetry", "otlp", "endpoint"], &otlp.endpoint);
+            config.otlp_timeout = self.duration(&["telemetry", "otlp", "timeout"], otlp.timeout.as_deref());
+            self.http_config(&["telemetry", "otlp", "http_config"], &mut otlp.http_config, &base);
         }
         for (name, connection) in &mut spec.connections {
             let url = self.url(&["connections", name, "url"], &connection.url);
@@ -495,6 +504,7 @@ prometheus: {url: http://prom:9090}
 playbooks: [playbooks, /srv/playbooks]
 store: {path: state, group: ops}
 limits: {running: none, starts: 5 in 10m}
+telemetry: {otlp: {endpoint: 'http://otel:4318/v1/traces', timeout: 3s, compression: gzip}, resource: {a.b: c}}
 parallel: 8
 env: [REGION]
 secrets: {token: {file: token}}
@@ -509,6 +519,8 @@ author: ops
         let urls: Vec<String> = config.alertmanager_urls.iter().map(ToString::to_string).collect();
         assert_eq!(urls, ["http://am-1:9093/am", "http://am-2:9093"]);
         assert_eq!(config.filter.len(), 2);
+        assert_eq!(config.otlp_url.unwrap().at("/v1/traces").as_str(), "http://otel:4318/v1/traces");
+        assert_eq!(config.otlp_timeout, Some(Duration::from_secs(3)));
         assert_eq!(
             config.limits,
             GlobalLimits { running: None, starts: Some((5, Duration::from_secs(600))) }
@@ -537,6 +549,14 @@ author: ops
             ("limits: {running: 0}", "amflow.yaml:1:19: error[bad-value]: "),
             ("env: [1A]", "amflow.yaml:1:7: error[bad-variable-name]: "),
             ("secrets: {t: {}}", "amflow.yaml:1:14: error[bad-secret]: "),
+            ("telemetry: {otlp: {endpoint: 'grpc://x'}}", "amflow.yaml:1:30: error[bad-url]: "),
+            ("telemetry: {otlp: {endpoint: x, timeout: 3}}", "amflow.yaml:1:42: error[bad-duration]: "),
+            (
+                "telemetry: {otlp: {endpoint: x, compression: zstd}}",
+                "amflow.yaml:1:46: error[unknown-value]: ",
+            ),
+            ("telemetry: {otlp: {endpoint: x, http_config: {no_proxy: x}}}", "amflow.yaml:1:"),
+            ("telemetry: {otlp: {}}", "amflow.yaml:1:"),
             ("prometheus: {url: p, timeout: 3}", "amflow.yaml:1:31: error[bad-duration]: "),
             (
                 "prometheus: {url: p, http_config: {basic_auth: {username: a}, bearer_token: b}}",

@@ -9,6 +9,7 @@ mod file;
 mod places;
 mod server;
 mod settings;
+mod telemetry;
 
 pub use env::Environment;
 pub use file::{ConfigError, ConfigFile, Connection};
@@ -20,3 +21,4 @@ pub use settings::{
 pub use spec::{
     AlertmanagerSpec, ConfigSpec, ConnectionSpec, GlobalLimitsSpec, PrometheusSpec, StoreSpec, schema,
 };
+pub use telemetry::{CollectorSettings, TelemetrySettings};

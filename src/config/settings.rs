@@ -12,6 +12,7 @@ use super::env::Environment;
 use super::file::{ConfigError, ConfigFile, Connection, find};
 use super::places::{PlaybookPlaces, StorePlace};
 use super::server::ServerSettings;
+use super::telemetry::TelemetrySettings;
 use crate::client::amtool::default_paths;
 use crate::client::{
     AmtoolConfig, BaseUrl, Cluster, ClusterError, Dialect, HttpConfig, HttpOptions, Prometheus,
@@ -122,6 +123,8 @@ pub struct Settings {
     pub author: String,
     /// Who decides.
     pub people: People,
+    /// Where traces are sent.
+    pub telemetry: TelemetrySettings,
     /// How `amflow serve` works.
     pub server: ServerSettings,
     /// What people should know of it, such as a variable that is no UTF-8.
@@ -197,6 +200,7 @@ impl Settings {
         let configured_parallel = config.spec.parallel.map(usize::from);
         Ok(Self {
             scope: scope(&config),
+            telemetry: TelemetrySettings::resolve(&config, environment),
             alertmanager,
             prometheus,
             redact: secrets_in(&config),
@@ -379,6 +383,7 @@ fn secrets_in(config: &ConfigFile) -> Vec<Secret> {
     let configs =
         configs.chain(spec.prometheus.iter().filter_map(|prometheus| prometheus.http_config.as_ref()));
     let configs = configs.chain(config.connections.values().map(|connection| &connection.http_config));
+    let configs = configs.chain(spec.telemetry.otlp.iter().filter_map(|otlp| otlp.http_config.as_ref()));
     let mut secrets = Vec::new();
     for http in configs {
         secrets.extend(http.basic_auth.iter().filter_map(|basic| basic.password.clone()));

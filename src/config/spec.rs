@@ -36,6 +36,9 @@ pub struct ConfigSpec {
     pub time_intervals: Vec<TimeIntervalSpec>,
     /// Figures for Prometheus from one-shot runs.
     pub metrics: MetricsSpec,
+    /// OpenTelemetry: a run is a trace, its steps are spans. Nothing is sent when no collector is named here or in
+    /// the environment.
+    pub telemetry: TelemetrySpec,
     /// Who silences are made by; `amflow` when not given.
     pub author: Option<String>,
     /// Who decides what `approve` steps ask.
@@ -230,6 +233,47 @@ pub struct MetricsSpec {
     /// The file, such as `/var/lib/node_exporter/amflow.prom`, that `run` and `runs resume` write for the textfile
     /// collector of node_exporter. None is written when not given.
     pub textfile: Option<PathBuf>,
+}
+
+/// OpenTelemetry: what is sent, and what this program is there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TelemetrySpec {
+    /// The collector. `OTEL_EXPORTER_OTLP_ENDPOINT` of the environment names one when this does not.
+    pub otlp: Option<OtlpSpec>,
+    /// What this program is, such as `deployment.environment.name: production`; beside `service.name`, which is
+    /// `amflow`, `service.version` and `host.name`.
+    pub resource: BTreeMap<String, String>,
+    /// Whether `http` steps and commands are told for which span they work, by the header `traceparent` and the
+    /// variable `TRACEPARENT`; they are when not given.
+    pub propagate: Option<bool>,
+}
+
+/// A collector of OpenTelemetry, or what speaks as one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OtlpSpec {
+    /// Its URL for OTLP/HTTP, such as `http://collector:4318`; `/v1/traces` comes after it.
+    pub endpoint: String,
+    /// Credentials, TLS, proxy and headers.
+    #[serde(default)]
+    pub http_config: Option<HttpConfig>,
+    /// How long a request may take; 10s when not given.
+    #[serde(default)]
+    pub timeout: Option<String>,
+    /// How bodies are compressed; they are not when not given.
+    #[serde(default)]
+    pub compression: Option<CompressionSpec>,
+}
+
+/// How bodies are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CompressionSpec {
+    /// By gzip.
+    Gzip,
+    /// Not at all.
+    None,
 }
 
 /// Limits over all playbooks; `none` takes one away.

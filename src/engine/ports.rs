@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::Alert;
+use crate::model::{Alert, traceparent};
 use crate::playbook::{Need, TriggerStatus, WhenBusy};
 use crate::run::{Closed, GateAsk, GateChange, GateState, LaterReason, RunEvent, RunStatus, Signal, Stamped};
 use crate::step::{Effect, Reply, Watch};
@@ -53,6 +53,11 @@ impl Call {
     pub fn mark(&self) -> String {
         format!("{}/{}#{}", self.run, self.path, self.attempt)
     }
+
+    /// Returns what tells a server or a command for which span of the run's trace it works.
+    pub fn traceparent(&self) -> String {
+        traceparent(&self.run, &self.path, self.attempt)
+    }
 }
 
 /// Does effects.
@@ -82,6 +87,9 @@ pub trait Performer: Send + Sync {
 pub trait Reporter: Send + Sync {
     /// A run's event was recorded.
     fn event(&self, run: &RunHeader, event: &Stamped);
+    /// This process goes on with a run that it did not start just now: its journal until then. `orphaned`: the
+    /// process that had it was killed, or lost hold of it.
+    fn resumed(&self, _run: &RunHeader, _journal: &[Stamped], _orphaned: bool) {}
     /// This process is done with a run: it is over, parked or taken away.
     fn ended(&self, _end: &super::RunEnd) {}
     /// Something for people that is no event: a lost lease, a peer that does not answer.

@@ -76,6 +76,7 @@ impl Engine {
             // Killed between its admission and its first event.
             machine.want_key();
         }
+        self.reporter.resumed(&taken.header, &taken.journal, taken.orphaned);
         Ok(Resumed { header: taken.header, lease: taken.lease, machine, orphaned: taken.orphaned, survivors })
     }
 

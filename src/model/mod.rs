@@ -26,6 +26,7 @@ pub mod secret;
 pub mod silence;
 pub mod time;
 pub mod time_interval;
+pub mod trace;
 
 pub use alert::{Alert, AlertStatus, EpisodeKey, STATE_LABEL};
 pub use duration::{
@@ -45,3 +46,4 @@ pub use regex::{Pattern, RegexError};
 pub use secret::Secret;
 pub use silence::{PostableAlert, PostableSilence, Silence, SilenceId, SilenceState};
 pub use time_interval::{TimeInterval, TimeIntervalError, TimeIntervalSpec};
+pub use trace::{SpanId, TraceId, traceparent};

@@ -64,6 +64,7 @@ impl Requests {
     pub(super) async fn send(
         &self,
         effect: &RequestEffect,
+        traceparent: Option<&str>,
         secrets: &Secrets,
         limit: Duration,
     ) -> Result<Responded, Trouble> {
@@ -74,7 +75,7 @@ impl Requests {
             }
             None => (&self.plain, absolute(&effect.url).map_err(Trouble::for_good)?),
         };
-        let request = request(effect, url, secrets)?.timeout(limit);
+        let request = request(effect, url, traceparent, secrets)?.timeout(limit);
         // After the secrets were resolved, so that it knows them.
         let redactor = secrets.redactor();
         let begun = Instant::now();
@@ -100,7 +101,12 @@ impl Requests {
 }
 
 /// Puts a request together. The client refuses headers that could not be sent as one line.
-fn request(effect: &RequestEffect, url: Url, secrets: &Secrets) -> Result<HttpRequest, Trouble> {
+fn request(
+    effect: &RequestEffect,
+    url: Url,
+    traceparent: Option<&str>,
+    secrets: &Secrets,
+) -> Result<HttpRequest, Trouble> {
     let mut request = HttpRequest::new(&effect.method, url);
     let given = |wanted: &str| effect.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
     for (name, value) in &effect.headers {
@@ -114,6 +120,9 @@ fn request(effect: &RequestEffect, url: Url, secrets: &Secrets) -> Result<HttpRe
     }
     if let Some(key) = effect.idempotency_key.as_ref().filter(|_| !given("idempotency-key")) {
         request = request.header("idempotency-key", key);
+    }
+    if let Some(parent) = traceparent.filter(|_| !given("traceparent")) {
+        request = request.header("traceparent", parent);
     }
     let (body, kind) = match &effect.body {
         None => return Ok(request),

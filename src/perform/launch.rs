@@ -31,6 +31,8 @@ pub(super) struct Ground {
     pub(super) directory: Option<PathBuf>,
     /// Where programs are.
     pub(super) programs: Programs,
+    /// Whether commands are told for which span of the run's trace they work.
+    pub(super) traces: bool,
 }
 
 /// A command that is ready to be started.
@@ -90,6 +92,9 @@ impl<'a> Launch<'a> {
             environment.set("SHELL", &user.shell);
             environment.set("USER", &user.name);
             environment.set("LOGNAME", &user.name);
+        }
+        if ground.traces {
+            environment.set("TRACEPARENT", call.traceparent());
         }
         for (name, value) in &effect.env {
             if name.is_empty() || name.contains(['=', '\0']) {

@@ -53,6 +53,8 @@ pub struct LiveOptions {
     pub alertmanager: Option<Cluster>,
     /// Where queries go that name no connection.
     pub prometheus: Option<Prometheus>,
+    /// Whether commands and servers are told for which span of the run's trace they work.
+    pub traces: bool,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
 }
@@ -71,6 +73,7 @@ impl Default for LiveOptions {
             http_options: HttpOptions::default(),
             alertmanager: None,
             prometheus: None,
+            traces: false,
             clock: Arc::new(SystemClock),
         }
     }
@@ -84,6 +87,7 @@ pub struct Live {
     prometheus: Option<Prometheus>,
     secrets: Secrets,
     grace: Duration,
+    traces: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -98,7 +102,7 @@ impl Live {
     pub fn new(options: LiveOptions) -> Live {
         let base = options.environment.base();
         Live {
-            commands: Commands::new(base, options.directory, options.grace, options.scratch),
+            commands: Commands::new(base, options.directory, options.grace, options.scratch, options.traces),
             requests: Requests::new(
                 options.connections,
                 HttpClient::new(options.http_config, options.http_options),
@@ -107,12 +111,15 @@ impl Live {
             prometheus: options.prometheus,
             secrets: Secrets::new(options.secrets, options.redact, options.environment),
             grace: options.grace,
+            traces: options.traces,
             clock: options.clock,
         }
     }
 
-    async fn request(&self, effect: &RequestEffect, limit: Duration) -> Result<Reply, Trouble> {
-        self.requests.send(effect, &self.secrets, limit).await.map(Reply::Responded)
+    async fn request(&self, call: &Call, effect: &RequestEffect, limit: Duration) -> Result<Reply, Trouble> {
+        let traceparent = self.traces.then(|| call.traceparent());
+        let sent = self.requests.send(effect, traceparent.as_deref(), &self.secrets, limit);
+        sent.await.map(Reply::Responded)
     }
 
     async fn query(&self, effect: &QueryEffect) -> Result<Reply, Trouble> {
@@ -186,7 +193,7 @@ impl Performer for Live {
     ) -> Answer<'a, Reply> {
         match &call.effect {
             Effect::Command(effect) => Box::pin(self.commands.run(call, effect, &self.secrets, limit, stop)),
-            Effect::Request(effect) => Box::pin(self.ask(self.request(effect, limit), limit, stop)),
+            Effect::Request(effect) => Box::pin(self.ask(self.request(call, effect, limit), limit, stop)),
             Effect::Query(effect) => Box::pin(self.ask(self.query(effect), limit, stop)),
             Effect::Sighting(effect) => Box::pin(self.ask(self.sight(effect, limit), limit, stop)),
             Effect::Hold(effect) => Box::pin(self.ask(self.hold(effect), limit, stop)),

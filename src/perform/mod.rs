@@ -30,7 +30,7 @@ pub use http::Connection;
 pub use live::{DEFAULT_GRACE, Live, LiveOptions};
 pub use notify::Notify;
 pub use output::Capture;
-pub use owner::{life_of, owner};
+pub use owner::{host_name, life_of, owner};
 pub use proc::ignores_hangup;
 pub use redact::{RedactedStream, Redactor, SHORTEST_REDACTED};
 pub use secrets::{SecretError, SecretSource, Secrets};

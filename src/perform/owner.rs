@@ -1,4 +1,4 @@
-//! Who this process is to others that share the store: [`owner`], [`life_of`].
+//! Who this process is to others that share the store: [`owner`], [`life_of`]. And where it is: [`host_name`].
 
 use std::fs;
 
@@ -35,6 +35,11 @@ pub(super) fn runs(pid: u32, start_time: u64) -> bool {
 pub(super) fn pid_namespace() -> String {
     let link = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     link.to_string_lossy().chars().filter(char::is_ascii_digit).collect()
+}
+
+/// Returns the name of this host, as the kernel has it; empty when it is no text.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_str().unwrap_or_default().to_owned()
 }
 
 fn boot_id() -> String {

@@ -59,8 +59,9 @@ impl Commands {
         directory: Option<PathBuf>,
         grace: Duration,
         scratch: PathBuf,
+        traces: bool,
     ) -> Commands {
-        let ground = Ground { environment, directory, programs: Programs::default() };
+        let ground = Ground { environment, directory, programs: Programs::default(), traces };
         Commands { ground, grace, scratch: Scratch::new(scratch) }
     }
 

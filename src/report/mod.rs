@@ -9,6 +9,8 @@ mod record;
 mod shapes;
 mod story;
 mod task;
+mod together;
+mod trace;
 
 pub use effect::{effect_details, effect_line, hold_line, shown};
 pub use exposition::{Bounds, Family, Histogram, Kind, Page, seconds, whole};
@@ -26,3 +28,5 @@ pub use record::{
 pub use shapes::{BreakerRecord, BreakerState, RunStory, output_schema};
 pub use story::{Story, story, story_head};
 pub use task::{DecisionRecord, TaskRecord, asks_line, planned_lines, task_lines};
+pub use together::Together;
+pub use trace::{Exporter, ExporterWork, Tell, TraceFigures, TraceReporter, TraceTarget};

@@ -52,6 +52,7 @@ pub use kind::{Field, FieldType, STEP_KINDS, StepKind};
 pub use outcome::{FailureReason, IfLost, Memo, Move, Outcome};
 pub use output::COMMON_FIELDS;
 pub use reference::step_reference;
+pub(crate) use retry_after::retry_after;
 pub(crate) use sighting::started_lately;
 pub use sighting::{Sight, Watch};
 pub use uses::{Language, MustTrust, Named, Use};

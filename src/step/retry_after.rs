@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 const LONGEST_MS: u64 = 3_600_000;
 
 /// Returns how long to wait, in milliseconds: seconds, or a date in any of HTTP's three forms; a time that is past is 0.
-pub(super) fn retry_after(text: &str, now: Timestamp) -> Option<u64> {
+pub(crate) fn retry_after(text: &str, now: Timestamp) -> Option<u64> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         let seconds = text.parse::<u64>().unwrap_or(u64::MAX);

@@ -61,7 +61,7 @@ pub(super) fn run(args: &PlanArgs, context: &Context) -> Result<Exit, CliError> 
         reading::read(context, &args.playbooks, &args.source, &args.store, None)?
     };
     let store = workbench::open_of(context, &reading.settings, Access::Read)?;
-    let mut bench = Workbench::new(context, &reading.settings, store, false)?;
+    let mut bench = Workbench::for_looks(context, &reading.settings, store)?;
     bench.warn_of_overlap(context, &reading.delivery)?;
     workbench::say_pauses(context, bench.engine.store().as_ref())?;
     let offers =

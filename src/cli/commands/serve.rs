@@ -20,10 +20,11 @@ use crate::cli::args::{AlertmanagerArgs, PlaybookArgs, RunningArgs, StoreArgs, a
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, Exit, OrExit as _};
 use crate::cli::log::{Level, Log, LogFormat, LogReporter};
+use crate::cli::telemetry::Telemetry;
 use crate::cli::{playbooks, reading, workbench};
 use crate::config::{ServerSettings, Settings, prefix_of, url_of};
 use crate::engine::{
-    Clock, Engine, EngineOptions, HeldBack, Lack, Parts, Service, ServiceOptions, Stop, Stopper,
+    Clock, Engine, EngineOptions, HeldBack, Lack, Parts, Reporter, Service, ServiceOptions, Stop, Stopper,
 };
 use crate::model::{format_duration, parse_duration};
 use crate::perform::{Live, Notify, Secrets, life_of, owner};
@@ -98,17 +99,23 @@ pub(super) fn run(args: &ServeArgs, context: &Context) -> Result<Exit, CliError>
     let loaded = Loaded::read(args, context, &metrics)?;
     let store = workbench::open_watched(context, &loaded.settings, Access::Write, Some(metrics.clone()))?;
     let (reporter, mut lines) = LogReporter::new(clock.clone(), metrics.clone());
+    let reporter = Arc::new(reporter);
+    let told = reporter.clone();
+    let tell = Arc::new(move |text: &str| told.notice(text));
+    let telemetry = Telemetry::start(context, &loaded.settings.telemetry, tell)?;
+    metrics.watch(telemetry.exporter());
+    loaded.settings.telemetry.notices.iter().for_each(|notice| reporter.notice(notice));
     let (stopper, stop) = Stop::new();
     let engine = Engine::new(Parts {
         store,
         performer: loaded.performer(context, &metrics)?,
         clock: clock.clone(),
-        reporter: Arc::new(reporter),
+        reporter: telemetry.beside(reporter),
         owner: owner(),
         compile: workbench::compile(&loaded.settings),
         life_of: Arc::new(life_of),
         options: loaded.engine_options(),
-        stop,
+        stop: stop.clone(),
     });
     let options = ServiceOptions { queue: loaded.server.queue, ..ServiceOptions::default() };
     let (service, work) = Service::new(engine, loaded.library.clone(), options);
@@ -125,11 +132,24 @@ pub(super) fn run(args: &ServeArgs, context: &Context) -> Result<Exit, CliError>
     metrics.reloaded(true, clock.now());
     let environment = &context.environment;
     let notify = Notify::of(environment.get("NOTIFY_SOCKET"), environment.text("WATCHDOG_USEC"));
-    let serving =
-        Serving { args, context, clock, metrics, service, app, stopper, notify, loaded, refused: None };
+    let traces = telemetry.clone();
+    let serving = Serving {
+        args,
+        context,
+        clock,
+        metrics,
+        service,
+        app,
+        stopper,
+        notify,
+        telemetry,
+        loaded,
+        refused: None,
+    };
     context.block_on(async {
         let mut log = Log::new(&context.ui, args.log_format);
         let exit = serving.serve(tokio::spawn(work.drive()), asks, &mut lines, &mut log).await;
+        traces.flush(&stop).await;
         while let Ok(line) = lines.try_recv() {
             log.write(&line);
         }
@@ -243,6 +263,7 @@ struct Serving<'c> {
     app: Arc<App>,
     stopper: Stopper,
     notify: Notify,
+    telemetry: Telemetry,
     loaded: Loaded,
     /// What was not put in force because a playbook would have been held back.
     refused: Option<(Engine, Arc<Library>)>,
@@ -414,6 +435,8 @@ impl Serving<'_> {
         }
         self.service.swap(engine, loaded.library.clone());
         self.app.swap(in_force);
+        self.telemetry.aim(&loaded.settings.telemetry);
+        loaded.settings.telemetry.notices.iter().for_each(|notice| self.service.engine().notice(notice));
         self.loaded = loaded;
         Ok(())
     }

@@ -88,4 +88,11 @@ families! {
         "How long reads took, waiting for their turn included."
     );
     STORE_ERRORS = counter("amflow_store_errors_total", "Reads and writes that failed, by reason.");
+    SPANS_SENT = counter("amflow_trace_spans_sent_total", "Spans that the collector took.");
+    SPANS_DROPPED = counter(
+        "amflow_trace_spans_dropped_total",
+        "Spans that there was no room for while the collector did not answer, or that it refused."
+    );
+    SPANS_WAITING = gauge("amflow_trace_spans_waiting", "Spans that wait to be sent.");
+    TRACE_FAILURES = counter("amflow_trace_requests_failed_total", "Requests to the collector that failed.");
 }

@@ -5,7 +5,7 @@ mod performer;
 mod watches;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 
@@ -14,7 +14,7 @@ pub use performer::Metered;
 
 use self::families as f;
 use crate::engine::{Receipt, RunEnd, RunEndKind, RunHeader, Service, StoreError, gate_keys};
-use crate::report::{Bounds, Histogram, Page, seconds, whole};
+use crate::report::{Bounds, Exporter, Histogram, Page, TraceFigures, seconds, whole};
 use crate::run::{RunEvent, Stamped};
 
 /// What becomes of deliveries.
@@ -25,6 +25,7 @@ const RESULTS: [&str; 8] =
 #[derive(Debug, Default)]
 pub struct Metrics {
     figures: Mutex<Figures>,
+    traces: OnceLock<Exporter>,
 }
 
 #[derive(Debug)]
@@ -129,6 +130,12 @@ fn observe<K: Ord>(histograms: &mut BTreeMap<K, Histogram>, key: K, bounds: Boun
 impl Metrics {
     fn lock(&self) -> MutexGuard<'_, Figures> {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows also what becomes of the spans of traces.
+    pub fn watch(&self, traces: Exporter) {
+        // The first one stays: a process has one.
+        let _ = self.traces.set(traces);
     }
 
     pub(super) fn delivery(&self, result: &'static str) {
@@ -251,8 +258,16 @@ impl Metrics {
         }
         page.single(f::STORE_UP, yes(up));
         self.lock().write(&mut page);
+        write_traces(&mut page, self.traces.get().map(Exporter::figures).unwrap_or_default());
         page
     }
+}
+
+fn write_traces(page: &mut Page, figures: TraceFigures) {
+    page.single(f::SPANS_SENT, whole(figures.sent));
+    page.single(f::SPANS_DROPPED, whole(figures.dropped));
+    page.single(f::SPANS_WAITING, whole(figures.waiting as u64));
+    page.single(f::TRACE_FAILURES, whole(figures.failures));
 }
 
 impl Figures {

@@ -8,9 +8,8 @@ use jiff::Timestamp;
 
 use crate::engine::{
     Admitted, Ask, CLOCKS_DIFFER, Claim, Episode, EpisodeKey, Judge, LEASE, Later, LaterCount, Lease, Life,
-    Observation,
-    OpenEpisode, Owner, Parking, Raised, Renewed, RunCount, RunFilter, RunSummary, StoreError, Take, Taken,
-    gate_keys,
+    Observation, OpenEpisode, Owner, Parking, Raised, Renewed, RunCount, RunFilter, RunSummary, StoreError,
+    Take, Taken, gate_keys,
 };
 use crate::run::{GateChange, GateState, RunEvent, RunStatus, Signal, SignalKind, Stamped, settle};
 use crate::store::episodes::{EpisodeRow, find, place};

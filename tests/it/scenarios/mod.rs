@@ -25,6 +25,7 @@ mod serve_tls;
 mod shapes;
 mod signals;
 mod store_faults;
+mod traces;
 mod triggers;
 mod unheard;
 mod waits;

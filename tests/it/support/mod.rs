@@ -1,6 +1,7 @@
 //! What several tests need: a real Alertmanager, certificates, small servers.
 
 pub(crate) mod alertmanager;
+pub(crate) mod collector;
 pub(crate) mod http;
 pub(crate) mod lab;
 pub(crate) mod program;
