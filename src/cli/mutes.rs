@@ -1,6 +1,7 @@
 //! Whether `sync.inhibit` mutes what it means: [`doubtful_mutes`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::client::{Cluster, InhibitRules, Mute};
 use crate::engine::{Offer, OfferAnswer};
@@ -17,7 +18,7 @@ pub(super) fn muting(offers: &[Offer]) -> Vec<(String, LabelSet)> {
 }
 
 /// Returns the alerts that runs may mute by inhibition: those that fire and that such a playbook matches.
-pub(super) fn may_mute(library: &Library, alerts: &[Alert]) -> Vec<(String, LabelSet)> {
+pub(super) fn may_mute(library: &Library, alerts: &[Arc<Alert>]) -> Vec<(String, LabelSet)> {
     let playbooks = library.playbooks();
     let (mut found, mut matching) = (Vec::new(), Vec::new());
     if !playbooks.iter().any(|playbook| playbook.sync.inhibit) {

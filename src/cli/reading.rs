@@ -161,7 +161,7 @@ fn take(
     let delivery = Delivery {
         scope: settings.scope_of(intake.origin),
         source: intake.source,
-        alerts: intake.alerts,
+        alerts: intake.alerts.into_iter().map(Arc::new).collect(),
         at: now,
         fresh: polled,
         listed: intake.listed.map(Arc::from),

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::Engine;
@@ -20,8 +19,8 @@ use super::put_off::{PutOff, row};
 use crate::model::{Alert, Fingerprint};
 use crate::playbook::{Library, Playbook, TriggerStatus};
 use crate::run::{
-    Closed, Group, LaterReason, RunEvent, Seen, Signal, SignalKind, Skip, Stamped, Started, Verdict,
-    concurrency_key, gates_asked, group, judge,
+    Closed, Group, KeptAlert, LaterReason, RunEvent, Seen, Signal, SignalKind, Skip, Stamped, Started,
+    Verdict, concurrency_key, gates_asked, group, judge,
 };
 
 /// What one poll, one piped document or one file brought.
@@ -32,7 +31,7 @@ pub struct Delivery {
     /// `poll`, `stdin`, a file's name, a URL.
     pub source: String,
     /// Alerts that at least one playbook matches.
-    pub alerts: Vec<Alert>,
+    pub alerts: Vec<Arc<Alert>>,
     /// When they were read.
     pub at: Timestamp,
     /// Whether they come from Alertmanager just now, so that a re-check at once would tell nothing new.
@@ -52,7 +51,7 @@ pub struct Offer {
     /// The target.
     pub group: Group,
     /// The alerts, oldest first.
-    pub alerts: Vec<Alert>,
+    pub alerts: Vec<Arc<Alert>>,
     /// Whose they are.
     pub scope: String,
     /// The verdict.
@@ -136,7 +135,7 @@ impl Engine {
             return Ok((Cow::Borrowed(delivery), put_off));
         }
         let mut whole = delivery.clone();
-        whole.alerts.extend(alerts);
+        whole.alerts.extend(alerts.into_iter().map(Arc::new));
         Ok((Cow::Owned(whole), put_off))
     }
 
@@ -186,7 +185,7 @@ impl Engine {
         let mut of_row = Vec::new();
         for (n, row) in rows.iter().enumerate() {
             for alert in row.alerts.iter().filter_map(super::put_off::read) {
-                delivery.alerts.push(alert);
+                delivery.alerts.push(Arc::new(alert));
                 of_row.push(n);
             }
         }
@@ -293,7 +292,7 @@ impl Engine {
         });
         for ((p, trigger, group), members) in groups {
             let Some(playbook) = library.playbooks().get(p) else { continue };
-            let alerts: Vec<Alert> =
+            let alerts: Vec<Arc<Alert>> =
                 members.iter().filter_map(|(n, _)| delivery.alerts.get(*n).cloned()).collect();
             let episodes = members.into_iter().map(|(_, key)| key).collect();
             let ask = self.ask(playbook, trigger, &group, &alerts, episodes, delivery);
@@ -316,7 +315,7 @@ impl Engine {
         playbook: &Arc<Playbook>,
         trigger: TriggerStatus,
         group: &Group,
-        alerts: &[Alert],
+        alerts: &[Arc<Alert>],
         episodes: Vec<EpisodeKey>,
         delivery: &Delivery,
     ) -> Result<Ask, String> {
@@ -329,7 +328,7 @@ impl Engine {
             target: group.target.clone(),
             group: group.labels.clone(),
             scope: delivery.scope.clone(),
-            alerts: alerts.iter().map(|a| serde_json::to_value(a).unwrap_or(Value::Null)).collect(),
+            alerts: alerts.iter().cloned().map(KeptAlert::from).collect(),
             env: self.options.env.clone(),
             source: delivery.source.clone(),
             by: self.options.started_by.clone(),
@@ -393,7 +392,7 @@ struct Judged {
     playbook: Arc<Playbook>,
     trigger: TriggerStatus,
     group: Group,
-    alerts: Vec<Alert>,
+    alerts: Vec<Arc<Alert>>,
 }
 
 impl Judged {
@@ -404,13 +403,13 @@ impl Judged {
 }
 
 fn observations(delivery: &Delivery) -> Vec<Observation> {
-    let observe = |alert: &Alert| Observation {
+    let observe = |alert: &Arc<Alert>| Observation {
         scope: delivery.scope.clone(),
         fingerprint: alert.fingerprint.to_string(),
         starts_at: alert.starts_at,
         ends_at: alert.ends_at,
         firing: alert.is_firing(),
-        alert: alert.is_firing().then(|| Box::new(alert.clone())),
+        alert: alert.is_firing().then(|| Arc::clone(alert)),
     };
     delivery.alerts.iter().map(observe).collect()
 }

@@ -1,15 +1,13 @@
 //! What people do to runs by hand: cancel one, do one again.
 
 use jiff::Timestamp;
-use serde_json::Value;
 use uuid::{NoContext, Uuid};
 
 use super::Engine;
 use super::admission::{Offer, OfferAnswer, StartedRun};
 use super::needs::{Readiness, in_short};
 use super::ports::{Admitted, Ask, RunHeader, StoreError};
-use crate::model::Alert;
-use crate::run::{Group, Run, RunEvent, Signal, SignalKind, Skip, gates_asked};
+use crate::run::{Group, KeptAlert, Run, RunEvent, Signal, SignalKind, Skip, gates_asked};
 
 /// Makes a run's id: sortable by the time it was made at.
 pub(super) fn new_id(now: Timestamp) -> Uuid {
@@ -54,11 +52,7 @@ impl Engine {
         "retry".clone_into(&mut started.source);
         started.by.clone_from(&self.options.started_by);
         let header = RunHeader { run: id.clone(), ..summary.header };
-        let alerts: Vec<Alert> = started
-            .alerts
-            .iter()
-            .filter_map(|alert: &Value| serde_json::from_value(alert.clone()).ok())
-            .collect();
+        let alerts = started.alerts.iter().filter_map(KeptAlert::alert).collect();
         let group = Group { target: started.target.clone(), labels: started.group.clone() };
         let trigger = started.trigger;
         let gates = gates_asked(

@@ -247,17 +247,17 @@ async fn of<T>(under_way: &mut Option<Pin<Box<impl Future<Output = T>>>>) -> T {
 /// One that lists ends is left whole, and so is one for playbooks that make one run of several alerts.
 fn parts<'d>(library: &Library, delivery: &'d Delivery) -> VecDeque<Cow<'d, Delivery>> {
     let divisible = delivery.alerts.len() > PART
-        && delivery.alerts.iter().all(Alert::is_firing)
+        && delivery.alerts.iter().all(|alert| alert.is_firing())
         && library.playbooks().iter().all(|playbook| playbook.trigger.group_by.is_none());
     if !divisible {
         return VecDeque::from([Cow::Borrowed(delivery)]);
     }
-    let mut alerts: Vec<&Alert> = delivery.alerts.iter().collect();
+    let mut alerts = delivery.alerts.clone();
     alerts.sort_by_key(|alert| alert.starts_at);
-    let part = |(number, alerts): (usize, &[&Alert])| Delivery {
+    let part = |(number, alerts): (usize, &[Arc<Alert>])| Delivery {
         scope: delivery.scope.clone(),
         source: delivery.source.clone(),
-        alerts: alerts.iter().copied().cloned().collect(),
+        alerts: alerts.to_vec(),
         at: delivery.at,
         fresh: delivery.fresh,
         // What was put off and is brought by nobody is offered once.

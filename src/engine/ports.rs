@@ -140,7 +140,7 @@ pub struct Observation {
     /// Whether it fires.
     pub firing: bool,
     /// The alert itself, to be kept with an open episode: its labels tell of its end when no delivery does.
-    pub alert: Option<Box<Alert>>,
+    pub alert: Option<Arc<Alert>>,
 }
 
 /// An episode that is not known to be over, with what is known of its alert.

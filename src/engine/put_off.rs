@@ -154,7 +154,7 @@ mod tests {
         Delivery {
             scope: "s".to_owned(),
             source: "poll".to_owned(),
-            alerts,
+            alerts: alerts.into_iter().map(Arc::new).collect(),
             at: Timestamp::UNIX_EPOCH,
             fresh: true,
             listed: listed.map(Arc::from),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::lines::event_line;
 use crate::engine::{RunHeader, RunSummary};
 use crate::model::format_duration;
-use crate::run::{RunEvent, Stamped, Started};
+use crate::run::{KeptAlert, RunEvent, Stamped, Started};
 use crate::step::Outcome;
 use crate::text::{escape_for_terminal, plural};
 
@@ -104,8 +104,8 @@ fn admission(summary: &RunSummary, started: &Started) -> Vec<String> {
         source.push_str(&format!(", again for run {run}"));
     }
     let mut lines = vec![source];
-    for alert in started.alerts.iter().take(MOST_ALERTS) {
-        lines.push(format!("alert     {}", escape_for_terminal(&labels(alert))));
+    for alert in started.alerts.iter().take(MOST_ALERTS).map(KeptAlert::json) {
+        lines.push(format!("alert     {}", escape_for_terminal(&labels(&alert))));
         if let Some(summary) = alert.pointer("/annotations/summary").and_then(Value::as_str) {
             lines.push(format!("          {}", escape_for_terminal(summary)));
         }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use minijinja::value::Serde;
@@ -226,7 +227,7 @@ pub struct Group {
 
 impl Group {
     /// Says which it is, for people: the labels of the group, or of its only alert.
-    pub fn in_words(&self, alerts: &[Alert]) -> String {
+    pub fn in_words(&self, alerts: &[Arc<Alert>]) -> String {
         match alerts.first() {
             Some(alert) if self.labels.is_empty() => alert.labels.to_string(),
             _ => {

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::kept::KeptAlert;
 use crate::playbook::TriggerStatus;
 use crate::step::{Decision, Effect, Hold, IfLost, Memo, Outcome};
 
@@ -228,7 +229,8 @@ pub struct Started {
     /// Whose alerts these are.
     pub scope: String,
     /// The alerts, oldest first, in the shape of Alertmanager's API v2.
-    pub alerts: Vec<Value>,
+    #[schemars(with = "Vec<Value>")]
+    pub alerts: Vec<KeptAlert>,
     /// Variables of the environment that the configuration lists, as they were.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,

@@ -19,7 +19,7 @@ pub struct Unmatched<'a> {
 }
 
 /// Returns every pair of alert and playbook that does not match, in the order of alerts, then of playbooks.
-pub fn unmatched<'a>(library: &'a Library, alerts: &'a [Alert]) -> impl Iterator<Item = Unmatched<'a>> {
+pub fn unmatched<'a>(library: &'a Library, alerts: &'a [Arc<Alert>]) -> impl Iterator<Item = Unmatched<'a>> {
     let mut matching = Vec::new();
     alerts.iter().flat_map(move |alert| {
         library.matching(&alert.labels, &mut matching);
@@ -45,8 +45,9 @@ mod tests {
         Library::new(playbooks.collect())
     }
 
-    fn alert(labels: &[(&str, &str)]) -> Alert {
-        Alert::firing(labels.iter().copied().collect::<LabelSet>(), jiff::Timestamp::UNIX_EPOCH)
+    fn alert(labels: &[(&str, &str)]) -> Arc<Alert> {
+        let labels = labels.iter().copied().collect::<LabelSet>();
+        Arc::new(Alert::firing(labels, jiff::Timestamp::UNIX_EPOCH))
     }
 
     #[test]
@@ -59,7 +60,7 @@ mod tests {
         ];
         let told: Vec<_> = unmatched(&library, &alerts)
             .map(|pair| {
-                let at = alerts.iter().position(|alert| alert == pair.alert).unwrap();
+                let at = alerts.iter().position(|alert| **alert == *pair.alert).unwrap();
                 format!("{at} {} {}", pair.playbook.name, pair.skip)
             })
             .collect();

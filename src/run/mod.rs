@@ -12,6 +12,7 @@ mod ending;
 mod event;
 mod explain;
 mod gate;
+mod kept;
 mod limits;
 mod machine;
 mod mutes;
@@ -33,6 +34,7 @@ pub use gate::{
     Change, Closed, GateAsk, GateChange, GateRule, GateState, LaterReason, Paused, decide, pauses_in_words,
     settle,
 };
+pub use kept::KeptAlert;
 pub use limits::{GlobalLimits, asked as gates_asked, gate_keys, settled as gates_settled};
 pub use machine::{Machine, Next, Options, PendingCall, Waits};
 pub use mutes::{RAISED_LEASE, is_mute, is_raised};

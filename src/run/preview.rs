@@ -311,7 +311,9 @@ mod tests {
             target: "t".to_owned(),
             group: BTreeMap::new(),
             scope: "s".to_owned(),
-            alerts: vec![json!({"labels": {"alertname": "A", "x": "1"}, "startsAt": "2026-01-01T00:00:00Z"})],
+            alerts: vec![
+                json!({"labels": {"alertname": "A", "x": "1"}, "startsAt": "2026-01-01T00:00:00Z"}).into(),
+            ],
             env: BTreeMap::new(),
             source: "stdin".to_owned(),
             by: None,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use minijinja::value::{Enumerator, Serde};
 use serde_json::{Map, Value, json};
 
+use super::kept::KeptAlert;
 use super::machine::Machine;
 use super::state::{Node, Run};
 use super::walk::{Handler, Walk};
@@ -33,10 +34,11 @@ fn value(json: &Value) -> minijinja::Value {
 /// Makes the scope that a trigger's expressions and a run's first templates see.
 pub fn base_scope(run: &Run) -> Scope {
     let started = &run.started;
-    let first = started.alerts.first().cloned().unwrap_or(Value::Null);
+    let alerts: Vec<_> = started.alerts.iter().map(KeptAlert::value).collect();
+    let first = alerts.first().cloned().unwrap_or_else(|| value(&Value::Null));
     Scope::new()
-        .with("alert", value(&first))
-        .with("alerts", value(&Value::Array(started.alerts.clone())))
+        .with("alert", first)
+        .with("alerts", minijinja::Value::from(alerts))
         .with("group", value(&json!(started.group)))
         .with("env", value(&json!(started.env)))
 }

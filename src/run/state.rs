@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::event::{RunEvent, RunStatus, SignalKind, Stamped, Started};
+use super::kept::KeptAlert;
 use crate::step::{Decision, Effect, Hold, IfLost, Memo, Outcome, PlanLine, RunAlert, Task};
 
 /// One execution of one playbook for one group of episodes.
@@ -544,8 +545,23 @@ fn milliseconds(since: Timestamp, at: Timestamp) -> u64 {
     u64::try_from(at.duration_since(since).as_millis()).unwrap_or(0)
 }
 
+/// Takes of an alert what verifying it needs.
+fn run_alert(alert: &KeptAlert) -> Option<RunAlert> {
+    let alert = match alert.brought() {
+        Err(json) => return written_alert(json),
+        Ok(alert) => alert,
+    };
+    Some(RunAlert {
+        fingerprint: alert.fingerprint.to_string(),
+        starts_at: alert.starts_at,
+        ends_at: alert.ends_at.filter(|t| t.as_second() > 0),
+        labels: alert.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        generator_url: alert.generator_url.clone(),
+    })
+}
+
 /// Reads an alert of the shape of API v2 as far as verifying it needs.
-fn run_alert(alert: &Value) -> Option<RunAlert> {
+fn written_alert(alert: &Value) -> Option<RunAlert> {
     let time = |key: &str| alert.get(key)?.as_str()?.parse::<Timestamp>().ok();
     let labels = alert.get("labels")?.as_object()?;
     Some(RunAlert {

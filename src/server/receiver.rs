@@ -167,7 +167,7 @@ async fn deliver(app: &App, mut intake: Intake) -> Response {
     let delivery = Delivery {
         scope,
         source: intake.source,
-        alerts: intake.alerts,
+        alerts: intake.alerts.into_iter().map(Arc::new).collect(),
         at: app.clock.now(),
         fresh: false,
         listed: None,

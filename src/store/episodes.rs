@@ -1,5 +1,7 @@
 //! [`place`]: which episode an observation belongs to, as a pure function over the rows of one alert.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::engine::{Claim, Episode, EpisodeKey, Observation};
@@ -21,7 +23,7 @@ pub(super) struct EpisodeRow {
     /// When it was said to be over.
     pub(super) closed_at: Option<Timestamp>,
     /// What is known of its alert and not yet stored.
-    pub(super) alert: Option<Box<Alert>>,
+    pub(super) alert: Option<Arc<Alert>>,
     /// Whether something is stored of its alert.
     pub(super) knows_alert: bool,
     /// Whether it must be written.

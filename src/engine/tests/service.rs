@@ -69,7 +69,7 @@ async fn all_over(world: &World, count: usize) {
 fn ended(world: &World, host: &str) -> Delivery {
     let over =
         |alert: Alert| Alert { status: AlertStatus::Resolved, ends_at: Some(world.clock.now()), ..alert };
-    Delivery { alerts: alerts(&[host]).into_iter().map(over).collect(), ..world.delivery(&[]) }
+    Delivery { alerts: alerts(&[host]).into_iter().map(over).map(Arc::new).collect(), ..world.delivery(&[]) }
 }
 
 #[tokio::test]

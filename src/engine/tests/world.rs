@@ -132,7 +132,7 @@ impl World {
         Delivery {
             scope: "s".to_owned(),
             source: "poll".to_owned(),
-            alerts: alerts(hosts),
+            alerts: alerts(hosts).into_iter().map(Arc::new).collect(),
             at: self.clock.now(),
             fresh: false,
             listed: None,

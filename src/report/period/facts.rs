@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use crate::engine::{Episode, EpisodeKey, Observation, RunSummary};
 use crate::playbook::{Body, Playbook, Step};
-use crate::run::{RunEvent, RunStatus, SignalKind, Stamped, Started, TriggerStatus, is_mute, is_raised};
+use crate::run::{
+    KeptAlert, RunEvent, RunStatus, SignalKind, Stamped, Started, TriggerStatus, is_mute, is_raised,
+};
 use crate::step::Effect;
 
 /// How long an alert that nobody saw end counts as firing after it was last seen: two polls from cron, and some.
@@ -112,7 +114,8 @@ fn sort_steps(steps: &[Step], read_only: &mut BTreeSet<String>, others: &mut BTr
 pub fn alerts_of(journal: &[Stamped]) -> Vec<Observation> {
     let Some(started) = started(journal) else { return Vec::new() };
     let firing = started.trigger == TriggerStatus::Firing;
-    let observe = |alert: &Value| {
+    let observe = |alert: &KeptAlert| {
+        let alert = alert.json();
         let text = |name: &str| alert.get(name).and_then(Value::as_str);
         let labels = alert.get("labels").and_then(Value::as_object);
         let fingerprint = text("fingerprint").map_or_else(|| fingerprint_of(labels), str::to_owned);

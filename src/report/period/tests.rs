@@ -175,7 +175,7 @@ fn journal(events: Vec<RunEvent>) -> Vec<Stamped> {
         target: "t".to_owned(),
         group: std::collections::BTreeMap::new(),
         scope: "am".to_owned(),
-        alerts: vec![json!({"labels": {"alertname": "A"}, "startsAt": at(0), "endsAt": at(240)})],
+        alerts: vec![json!({"labels": {"alertname": "A"}, "startsAt": at(0), "endsAt": at(240)}).into()],
         env: std::collections::BTreeMap::new(),
         source: "poll".to_owned(),
         by: None,

@@ -14,7 +14,7 @@ use super::otlp::{KeyValue, Link, Span, SpanKind, attribute};
 use crate::engine::RunHeader;
 use crate::model::{SpanId, TraceId};
 use crate::report::effect_line;
-use crate::run::{RunEvent, RunStatus, Signal, SignalKind, Stamped, Started, is_mute, is_raised};
+use crate::run::{KeptAlert, RunEvent, RunStatus, Signal, SignalKind, Stamped, Started, is_mute, is_raised};
 use crate::step::{Effect, FailureReason, IfLost, Outcome, Task};
 
 /// Labels of the alert that the root has, at most.
@@ -63,9 +63,9 @@ impl RunTrace {
         }
         let more = header.labels.len().saturating_sub(MOST_LABELS);
         root.dropped_attributes_count = u32::try_from(more).unwrap_or(u32::MAX);
-        let oldest = started.alerts.first();
+        let oldest = started.alerts.first().map(KeptAlert::json);
         for (key, name) in [("alert.fingerprint", "fingerprint"), ("alert.starts_at", "startsAt")] {
-            if let Some(text) = oldest.and_then(|alert| alert.get(name)).and_then(Value::as_str) {
+            if let Some(text) = oldest.as_ref().and_then(|alert| alert.get(name)).and_then(Value::as_str) {
                 root.set(key, text);
             }
         }

@@ -35,7 +35,8 @@ fn histories() -> BTreeMap<String, Vec<Stamped>> {
 /// Returns the header that the store has of a run with this journal.
 fn header_of(journal: &[Stamped]) -> RunHeader {
     let RunEvent::RunStarted(started) = &journal[0].event else { panic!("{:?}", journal[0]) };
-    let labels = started.alerts[0]["labels"].as_object().unwrap();
+    let alert = started.alerts[0].json();
+    let labels = alert["labels"].as_object().unwrap();
     RunHeader {
         run: RUN.to_owned(),
         playbook: started.playbook.clone(),

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::playbook::{Facts, Playbook, TriggerStatus, compile_text};
 use crate::run::{
-    GateChange, Machine, Next, Options, PendingCall, Run, RunEvent, RunStatus, Signal, SignalKind, Stamped,
-    Started, Waits, tasks_of,
+    GateChange, KeptAlert, Machine, Next, Options, PendingCall, Run, RunEvent, RunStatus, Signal, SignalKind,
+    Stamped, Started, Waits, tasks_of,
 };
 use crate::step::{
     Decision, Effect, Exited, HoldAction, Outcome, PeerSight, Queried, Reply, Responded, SeenAlert, Sighted,
@@ -114,10 +114,10 @@ pub(super) fn started() -> RunEvent {
         target: ALERT.to_owned(),
         group: BTreeMap::new(),
         scope: "default".to_owned(),
-        alerts: vec![json!({
+        alerts: vec![KeptAlert::from(json!({
             "labels": {"a": "b", "hosts": "x y"}, "annotations": {}, "startsAt": at(-600), "endsAt": at(240),
             "fingerprint": ALERT, "generatorURL": "", "status": {"state": "active", "silencedBy": [], "inhibitedBy": []}
-        })],
+        }))],
         env: BTreeMap::new(),
         source: "poll".to_owned(),
         by: Some("starter".to_owned()),

@@ -68,7 +68,7 @@ async fn looks(store: Arc<dyn Store>) {
 async fn open(store: Arc<dyn Store>) {
     let alert = |n: u64| {
         let labels = LabelSet::from_iter([("alertname".to_owned(), format!("A{n}"))]);
-        Some(Box::new(Alert::firing(labels, at(0))))
+        Some(Arc::new(Alert::firing(labels, at(0))))
     };
     let with = |n: u64, firing: bool, ends: i64| Observation {
         alert: alert(n).filter(|_| firing),

@@ -75,7 +75,7 @@ pub(super) fn started(header: &RunHeader) -> RunEvent {
         target: header.target.clone(),
         group: BTreeMap::new(),
         scope: header.scope.clone(),
-        alerts: vec![json!({"labels": header.labels})],
+        alerts: vec![json!({"labels": header.labels}).into()],
         env: BTreeMap::new(),
         source: "poll".to_owned(),
         by: None,

@@ -113,7 +113,7 @@ fn begins(playbook: &Arc<Playbook>) {
         target: "t".to_owned(),
         group: [].into(),
         scope: "s".to_owned(),
-        alerts: vec![alert],
+        alerts: vec![alert.into()],
         env: [].into(),
         source: "stdin".to_owned(),
         by: None,

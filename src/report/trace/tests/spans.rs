@@ -159,7 +159,9 @@ fn a_run_that_is_long_and_wordy_makes_spans_that_are_not() {
     let mut journal = journal(events);
     let RunEvent::RunStarted(started) = &mut journal[0].event else { panic!() };
     let labels: BTreeMap<_, _> = (0..100).map(|n| (format!("l{n:02}"), "v".repeat(5_000))).collect();
-    started.alerts[0]["labels"] = json!(labels);
+    let mut alert = started.alerts[0].json().into_owned();
+    alert["labels"] = json!(labels);
+    started.alerts[0] = alert.into();
     let spans = spans(&journal);
     let (each, root) = (&spans[0], &spans[1]);
     assert_eq!((spans.len(), each.events.len(), each.dropped_events_count), (2, 128, 872));
