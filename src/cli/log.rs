@@ -39,8 +39,15 @@ pub(super) enum Level {
 pub(super) struct LogLine {
     at: Timestamp,
     level: Level,
-    run: Option<RunHeader>,
+    run: Option<OfRun>,
     text: String,
+}
+
+/// The run that a line is about.
+#[derive(Debug)]
+struct OfRun {
+    playbook: String,
+    run: String,
 }
 
 /// A reporter that writes what happens to the log, and counts it.
@@ -61,8 +68,9 @@ impl LogReporter {
     }
 
     fn line(&self, at: Timestamp, level: Level, run: Option<&RunHeader>, text: String) {
+        let run = run.map(|run| OfRun { playbook: run.playbook.clone(), run: run.run.clone() });
         // Nobody listens any more once the service ends.
-        let _ = self.tell.send(LogLine { at, level, run: run.cloned(), text });
+        let _ = self.tell.send(LogLine { at, level, run, text });
     }
 }
 
@@ -125,7 +133,7 @@ impl<'u> Log<'u> {
         false
     }
 
-    fn print(&self, at: Timestamp, level: Level, run: Option<&RunHeader>, text: &str) {
+    fn print(&self, at: Timestamp, level: Level, run: Option<&OfRun>, text: &str) {
         let word = if level == Level::Warn { "warn" } else { "info" };
         let line = match self.format {
             LogFormat::Text => {

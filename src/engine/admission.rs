@@ -95,17 +95,53 @@ impl Engine {
     /// The store's.
     pub async fn admit(&self, library: &Library, delivery: &Delivery) -> Result<Vec<Offer>, StoreError> {
         let (delivery, put_off) = self.with_put_off(delivery).await?;
-        let episodes = self.store.observe(observations(&delivery), delivery.at).await?;
-        self.tell_of_ends(&delivery, &episodes).await?;
         let wanted = |alert: &Alert, playbook: &str| put_off.is_for(alert, playbook);
-        let (mut offers, asks) = self.judge_all(library, &delivery, &wanted, &episodes);
-        let admitted = self.store.admit(asks.asks, self.owner.clone(), self.clock.now()).await?;
-        offers.extend(answered(asks.of, admitted, &delivery));
+        let offers = self.offer(library, &delivery, &wanted).await?;
         let later = offers.iter().filter_map(|offer| row(offer, delivery.at)).collect::<Vec<_>>();
         if !later.is_empty() {
             self.store.put_later(later).await?;
         }
         Ok(offers)
+    }
+
+    /// What is known of an alert is the store's to say. What seems new is judged so beforehand, and recorded and
+    /// decided in one commit; what turns out to be known is judged again.
+    async fn offer(
+        &self,
+        library: &Library,
+        delivery: &Delivery,
+        wanted: &(dyn Fn(&Alert, &str) -> bool + Sync),
+    ) -> Result<Vec<Offer>, StoreError> {
+        if delivery.alerts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let seen = observations(delivery);
+        let episodes = if self.recent.see(&seen) {
+            self.store.observe(seen, delivery.at).await?
+        } else {
+            let new: Vec<Episode> = seen.iter().map(Episode::of_new).collect();
+            let (mut offers, asks) = self.judge_all(library, delivery, wanted, &new);
+            let (owner, now) = (self.owner.clone(), self.clock.now());
+            let (episodes, admitted) = self.store.take_in(seen, delivery.at, asks.asks, owner, now).await?;
+            if let Some(admitted) = admitted {
+                offers.extend(answered(asks.of, admitted, delivery));
+                return Ok(offers);
+            }
+            episodes
+        };
+        self.tell_of_ends(delivery, &episodes).await?;
+        let (mut offers, asks) = self.judge_all(library, delivery, wanted, &episodes);
+        offers.extend(self.decide(asks, delivery).await?);
+        Ok(offers)
+    }
+
+    /// Has the store decide about asks.
+    async fn decide(&self, asks: Asks, delivery: &Delivery) -> Result<Vec<Offer>, StoreError> {
+        if asks.asks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let admitted = self.store.admit(asks.asks, self.owner.clone(), self.clock.now()).await?;
+        Ok(answered(asks.of, admitted, delivery))
     }
 
     /// Says what [`Engine::admit`] would, without changing anything.
@@ -206,8 +242,7 @@ impl Engine {
             })
         };
         let (mut offers, asks) = self.judge_all(library, &delivery, &wanted, &episodes);
-        let admitted = self.store.admit(asks.asks, self.owner.clone(), self.clock.now()).await?;
-        offers.extend(answered(asks.of, admitted, &delivery));
+        offers.extend(self.decide(asks, &delivery).await?);
         let key = |row: &Later| (row.playbook.clone(), row.scope.clone(), row.target.clone());
         // A row whose alert no playbook wants any more is offered to nobody.
         let offered = |row: &Later| {
@@ -362,6 +397,7 @@ impl Engine {
             key,
             text: playbook.text.clone(),
             events: vec![RunEvent::RunStarted(Box::new(started))],
+            put_off: Some(group.target.clone()),
         })
     }
 

@@ -77,6 +77,7 @@ impl Engine {
             key,
             text,
             events: vec![RunEvent::RunStarted(Box::new(started))],
+            put_off: None,
         };
         let admitted = self.store.admit(vec![ask], self.owner.clone(), now).await?.pop();
         let answer = match admitted {

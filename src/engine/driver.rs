@@ -13,6 +13,7 @@ use super::Engine;
 use super::heart::Heard;
 use super::keep::{Keeper, carry_over, renewal_of};
 use super::patience::Patience;
+use super::pool::Standing;
 use super::ports::{Call, Lease, Parking, RunHeader, StoreError};
 use super::set_clock::SetClock;
 use super::stop::Stop;
@@ -82,16 +83,30 @@ struct Work<'e> {
 
 impl Engine {
     /// Works on one run until it is over, parked or taken away.
-    ///
-    /// `resumed`: another process has worked on it before, and what reached it since is not known.
-    pub(super) async fn work(
+    pub(super) async fn work(&self, standing: Standing, lease: Lease, header: RunHeader) -> RunEnd {
+        let mut hear = self.heart.add(lease.clone());
+        let (mut stop, clock) = (self.stop.clone(), SetClock::new(self.clock.as_ref()));
+        let turn = self.turn(&mut stop, &mut hear).await;
+        // Thousands may wait for their turn: they take little memory until they have it.
+        Box::pin(self.work_in_turn(standing, lease, header, clock, (hear, stop), turn)).await
+    }
+
+    async fn work_in_turn(
         &self,
-        machine: Box<Machine>,
+        standing: Standing,
         lease: Lease,
         header: RunHeader,
-        resumed: bool,
+        clock: SetClock,
+        (hear, stop): (UnboundedReceiver<Heard>, Stop),
+        turn: Turn,
     ) -> RunEnd {
-        let hear = self.heart.add(lease.clone());
+        let resumed = matches!(standing, Standing::Resumed(_));
+        let Some(machine) = standing.machine(self, &lease.run) else {
+            self.heart.remove(&lease.run);
+            let (kind, now) = (RunEndKind::Abandoned, self.clock.now());
+            let reason = "its journal has no beginning".to_owned();
+            return RunEnd { header, kind, reason, started_at: now, ended_at: now };
+        };
         let mut work = Work {
             engine: self,
             machine,
@@ -101,15 +116,12 @@ impl Engine {
             calls: JoinSet::new(),
             tokens: HashMap::new(),
             keeper: Keeper::default(),
-            clock: SetClock::new(self.clock.as_ref()),
+            clock,
             paused: false,
             alone: 0,
             at_once: CancellationToken::new(),
         };
-        let mut stop = self.stop.clone();
-        let slot = work.slot(&mut stop).await;
-        // Thousands may wait for their turn: they take little memory until they have it.
-        let result = Box::pin(work.go(hear, stop, slot, resumed)).await;
+        let result = work.go(hear, stop, turn, resumed).await;
         work.stop_all();
         self.heart.remove(&work.lease.run);
         let (kind, reason) = match result {
@@ -125,6 +137,31 @@ impl Engine {
         let started_at = work.machine.run.started_at;
         RunEnd { header: work.header, kind, reason, started_at, ended_at: self.clock.now() }
     }
+
+    /// Waits for a turn among the runs of this process; none is needed to leave a run. Of what is heard meanwhile
+    /// the last says everything.
+    async fn turn(&self, stop: &mut Stop, hear: &mut UnboundedReceiver<Heard>) -> Turn {
+        let acquire = self.slots.clone().acquire_owned();
+        tokio::pin!(acquire);
+        let mut heard = None;
+        loop {
+            if stop.draining() || stop.at_once() {
+                return Turn { slot: None, heard };
+            }
+            tokio::select! {
+                slot = &mut acquire => return Turn { slot: slot.ok(), heard },
+                Some(news) = hear.recv() => heard = Some(news),
+                () = stop.changed() => {}
+            }
+        }
+    }
+}
+
+/// A turn among the runs of this process.
+struct Turn {
+    slot: Option<OwnedSemaphorePermit>,
+    /// What was heard last while it was waited for.
+    heard: Option<Heard>,
 }
 
 impl Work<'_> {
@@ -132,17 +169,20 @@ impl Work<'_> {
         &mut self,
         mut hear: UnboundedReceiver<Heard>,
         mut stop: Stop,
-        mut slot: Option<OwnedSemaphorePermit>,
+        Turn { mut slot, heard }: Turn,
         resumed: bool,
     ) -> Result<(RunEndKind, String), StoreError> {
         let engine = self.engine;
         if resumed {
             self.catch_up().await?;
         }
+        heard.map_or(Ok(()), |heard| self.hear(heard))?;
         self.hear_stop(stop.asked());
         loop {
             if slot.is_none() {
-                slot = self.slot(&mut stop).await;
+                let turn = engine.turn(&mut stop, &mut hear).await;
+                slot = turn.slot;
+                turn.heard.map_or(Ok(()), |heard| self.hear(heard))?;
                 self.hear_stop(stop.asked());
             }
             while let Ok(heard) = hear.try_recv() {
@@ -190,21 +230,6 @@ impl Work<'_> {
                 () = until(engine, next.wake) => {}
                 () = after(engine, renew) => {}
                 () = stop.changed() => self.hear_stop(stop.asked()),
-            }
-        }
-    }
-
-    /// Waits for its turn among the runs of this process; none is needed to leave a run.
-    async fn slot(&self, stop: &mut Stop) -> Option<OwnedSemaphorePermit> {
-        let acquire = self.engine.slots.clone().acquire_owned();
-        tokio::pin!(acquire);
-        loop {
-            if stop.draining() || stop.at_once() {
-                return None;
-            }
-            tokio::select! {
-                slot = &mut acquire => return slot.ok(),
-                () = stop.changed() => {}
             }
         }
     }

@@ -17,6 +17,7 @@ mod pool;
 mod ports;
 mod put_off;
 mod raised;
+mod recent;
 mod recovery;
 mod service;
 mod set_clock;
@@ -62,8 +63,9 @@ pub struct Engine {
     owner: Owner,
     compile: Compile,
     life_of: LifeOf,
-    options: EngineOptions,
+    options: Arc<EngineOptions>,
     slots: Arc<Semaphore>,
+    recent: Arc<recent::Recent>,
     heart: heart::Heart,
     stop: Stop,
 }
@@ -103,8 +105,9 @@ impl Engine {
             compile: parts.compile,
             life_of: parts.life_of,
             heart: heart::Heart::default(),
-            options: parts.options,
+            options: Arc::new(parts.options),
             slots,
+            recent: Arc::default(),
             stop: parts.stop,
         }
     }
@@ -113,7 +116,7 @@ impl Engine {
     /// with this one's.
     #[must_use]
     pub fn with(&self, performer: Arc<dyn Performer>, compile: Compile, options: EngineOptions) -> Engine {
-        Engine { performer, compile, options, ..self.clone() }
+        Engine { performer, compile, options: Arc::new(options), ..self.clone() }
     }
 
     /// Returns the store.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 
 use super::Engine;
@@ -13,8 +14,8 @@ use super::driver::RunEnd;
 use super::ports::{Lease, RunHeader, StoreError};
 use super::recovery::Resumed;
 use crate::model::Alert;
-use crate::playbook::Library;
-use crate::run::{Machine, Run};
+use crate::playbook::{Library, Playbook};
+use crate::run::{Machine, Run, Stamped};
 
 /// Offers tried again when a run ends, at most: enough to fill what one end can free.
 const AGAIN: usize = 16;
@@ -25,17 +26,46 @@ const PART: usize = 128;
 /// A run that this process has, and that is to be worked on.
 pub(super) struct Begun {
     engine: Engine,
-    machine: Box<Machine>,
+    standing: Standing,
     lease: Lease,
     header: RunHeader,
-    resumed: bool,
 }
 
 impl Begun {
     /// Works on it until it is over, parked or taken away.
     pub(super) async fn work(self) -> RunEnd {
-        let Begun { engine, machine, lease, header, resumed } = self;
-        engine.work(machine, lease, header, resumed).await
+        let Begun { engine, standing, lease, header } = self;
+        engine.work(standing, lease, header).await
+    }
+}
+
+/// Where a run stands before this process works on it.
+pub(super) enum Standing {
+    /// It was admitted by this process; its machine is made when it has its turn.
+    Admitted {
+        journal: Vec<Stamped>,
+        playbook: Arc<Playbook>,
+        fresh_until: Option<Timestamp>,
+        wants_key: bool,
+    },
+    /// Another process has worked on it before, and what reached it since is not known.
+    Resumed(Box<Machine>),
+}
+
+impl Standing {
+    /// Makes the machine of a run; `None` when its journal has no beginning.
+    pub(super) fn machine(self, engine: &Engine, run: &str) -> Option<Box<Machine>> {
+        match self {
+            Standing::Resumed(machine) => Some(machine),
+            Standing::Admitted { journal, playbook, fresh_until, wants_key } => {
+                let run = Run::replay(run, &journal)?;
+                let mut machine = Box::new(Machine::new(run, playbook, engine.run_options(fresh_until)));
+                if wants_key {
+                    machine.want_key();
+                }
+                Some(machine)
+            }
+        }
     }
 }
 
@@ -91,20 +121,20 @@ impl Engine {
         for event in &journal {
             self.reporter.event(&started.header, event);
         }
-        let run = Run::replay(&started.header.run, &journal)?;
-        let mut machine =
-            Machine::new(run, Arc::clone(&offer.playbook), self.run_options(started.fresh_until));
-        if started.waits_for.is_some() {
-            machine.want_key();
-        }
+        let standing = Standing::Admitted {
+            journal,
+            playbook: Arc::clone(&offer.playbook),
+            fresh_until: started.fresh_until,
+            wants_key: started.waits_for.is_some(),
+        };
         let (lease, header) = (started.lease.clone(), started.header.clone());
-        Some(Begun { engine: self.clone(), machine: Box::new(machine), lease, header, resumed: false })
+        Some(Begun { engine: self.clone(), standing, lease, header })
     }
 
     /// Makes what is to be worked on of a run that was taken over.
     pub(super) fn begun_again(&self, resumed: Resumed) -> Begun {
         let Resumed { header, lease, machine, .. } = resumed;
-        Begun { engine: self.clone(), machine: Box::new(machine), lease, header, resumed: true }
+        Begun { engine: self.clone(), standing: Standing::Resumed(Box::new(machine)), lease, header }
     }
 }
 

@@ -169,6 +169,28 @@ pub struct Episode {
     pub claims: Vec<Claim>,
 }
 
+impl Episode {
+    /// Returns the episode that an observation begins, when nothing is known of its alert.
+    pub fn of_new(seen: &Observation) -> Episode {
+        Episode {
+            key: EpisodeKey {
+                scope: seen.scope.clone(),
+                fingerprint: seen.fingerprint.clone(),
+                starts_at_ms: seen.starts_at.as_millisecond(),
+            },
+            last_firing: None,
+            ends_at: None,
+            closed_at: None,
+            claims: Vec::new(),
+        }
+    }
+
+    /// Returns whether admission decides about it as about one of which nothing was known.
+    pub fn is_new(&self, seen: &Observation) -> bool {
+        self.key.starts_at_ms == seen.starts_at.as_millisecond() && self.claims.is_empty()
+    }
+}
+
 /// The durable fact that a playbook has taken an episode.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
@@ -231,6 +253,8 @@ pub struct Ask {
     pub text: Arc<str>,
     /// First events; `RunStarted` first.
     pub events: Vec<RunEvent>,
+    /// The target under which it may have been put off: no longer, once it starts.
+    pub put_off: Option<String>,
 }
 
 /// A concurrency key that a run needs.
@@ -514,6 +538,18 @@ pub trait Store: Send + Sync {
         owner: Owner,
         now: Timestamp,
     ) -> Answer<'_, Result<Vec<Admitted>, StoreError>>;
+
+    /// Records what a delivery said `at` some time, and admits the runs that were asked for as if nothing were known of its alerts:
+    /// one transaction for a delivery of what is new. Returns the episode of each observation, in order, and the
+    /// answers; no answers when one of them is not as [`Episode::of_new`] has it: then the asks are made anew.
+    fn take_in(
+        &self,
+        seen: Vec<Observation>,
+        at: Timestamp,
+        asks: Vec<Ask>,
+        owner: Owner,
+        now: Timestamp,
+    ) -> Answer<'_, Result<(Vec<Episode>, Option<Vec<Admitted>>), StoreError>>;
 
     /// What `admit` would answer, without changing anything (leases are made up).
     fn preview(&self, asks: Vec<Ask>, now: Timestamp) -> Answer<'_, Result<Vec<Admitted>, StoreError>>;

@@ -21,7 +21,7 @@ use super::pool::Begun;
 use super::ports::{Later, StoreError, Take};
 use super::put_off::row;
 use crate::playbook::Library;
-use crate::run::LaterReason;
+use crate::run::{LaterReason, Skip};
 
 /// How a [`Service`] works.
 #[derive(Clone, Debug)]
@@ -238,8 +238,12 @@ impl Service {
         if delivery.listed.is_some() {
             engine.settle_put_off(delivery, &offers).await?;
         } else {
-            let answered = offers.iter().filter(|offer| !is_later(offer)).map(key_of).collect::<Vec<_>>();
-            // What was put off and is now started or claimed is no longer put off.
+            // What was put off and is now answered is no longer put off; what has started is not since then.
+            let started = |offer: &&Offer| {
+                matches!(offer.answer, OfferAnswer::Started(_) | OfferAnswer::Skip(Skip::Claimed { .. }))
+            };
+            let answered: Vec<_> =
+                offers.iter().filter(|offer| !is_later(offer) && !started(offer)).map(key_of).collect();
             if !answered.is_empty() {
                 engine.store.drop_later(answered).await?;
             }

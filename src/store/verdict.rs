@@ -49,7 +49,10 @@ pub(super) enum Verdict {
 
 impl Desk {
     /// Loads what these asks touch.
-    pub(super) fn load<F: Facts>(asks: &[Ask], facts: &mut F) -> Result<Desk, F::Error> {
+    pub(super) fn load<'a, F: Facts>(
+        asks: impl IntoIterator<Item = &'a Ask>,
+        facts: &mut F,
+    ) -> Result<Desk, F::Error> {
         let mut desk = Desk::default();
         for ask in asks {
             for episode in &ask.episodes {

@@ -49,6 +49,7 @@ async fn killed_after_text(
         key,
         text,
         events: vec![journal[0].event.clone()],
+        put_off: None,
     };
     let owner = Owner { boot_id: "b".to_owned(), pid: 1, start_time: 1 };
     let admitted = world.store.admit(vec![ask], owner, world.clock.now()).await.unwrap().remove(0);

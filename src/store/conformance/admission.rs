@@ -7,12 +7,18 @@ use crate::engine::{Admitted, Ask, RunFilter, Store, gate_keys};
 use crate::run::{Change, GateAsk, GateChange, GateRule, LaterReason, Paused, RunStatus, TriggerStatus};
 use crate::store::conformance::Case;
 use crate::store::conformance::given::{
-    PLAYBOOK, admit_one, ask, at, episode, finished, header, later_of, lease_of, ok, owner, start,
+    PLAYBOOK, admit_one, ask, at, episode, finish, finished, header, later_of, lease_of, ok, owner, seen,
+    start,
 };
 
 pub(super) const CASES: &[Case] = &[
     Case { name: "an episode is claimed once by a playbook for a status", story: |s| Box::pin(once(s)) },
     Case { name: "a run takes of its episodes those that nobody has", story: |s| Box::pin(the_rest(s)) },
+    Case { name: "a delivery of what is new is taken in whole", story: |s| Box::pin(taken_in(s)) },
+    Case {
+        name: "a delivery of what is known is recorded, and asked for anew",
+        story: |s| Box::pin(known(s)),
+    },
     Case { name: "asks of one call see each other", story: |s| Box::pin(one_call(s)) },
     Case { name: "concurrent asks for one episode start one run", story: |s| Box::pin(races(s)) },
     Case { name: "an ask without episodes claims nothing", story: |s| Box::pin(no_episodes(s)) },
@@ -44,6 +50,35 @@ async fn once(store: Arc<dyn Store>) {
     lease_of(admit_one(&store, ask("r5", &[episode(1, 500)]), 4).await);
     let runs = ok(store.list(RunFilter::default()).await);
     assert_eq!(runs.iter().map(|r| r.header.run.as_str()).collect::<Vec<_>>(), ["r5", "r4", "r3", "r1"]);
+}
+
+async fn taken_in(store: Arc<dyn Store>) {
+    let (both, asks) =
+        (vec![seen(2, true, 0, None), seen(1, true, 5, None)], vec![ask("r1", &[episode(1, 5)])]);
+    let (episodes, admitted) = ok(store.take_in(both.clone(), at(6), asks, owner(1), at(7)).await);
+    assert_eq!(episodes.iter().map(|e| &e.key).collect::<Vec<_>>(), [&episode(2, 0), &episode(1, 5)]);
+    let lease = lease_of(admitted.expect("nothing was known").remove(0));
+    finish(&store, lease, RunStatus::Succeeded, 8).await;
+    let claims: Vec<_> = ok(store.observe(both, at(9)).await).into_iter().map(|e| e.claims).collect();
+    assert_eq!((claims[0].len(), claims[1].len(), claims[1][0].run.as_str()), (0, 1, "r1"));
+    // It is known by now, and still nobody's.
+    let asks = vec![ask("r2", &[episode(2, 0)])];
+    let (_, admitted) = ok(store.take_in(vec![seen(2, true, 0, None)], at(10), asks, owner(1), at(10)).await);
+    lease_of(admitted.expect("nothing is claimed").remove(0));
+}
+
+async fn known(store: Arc<dyn Store>) {
+    ok(store.observe(vec![seen(1, true, 0, None)], at(60)).await);
+    start(&store, "r1", 2, 0).await;
+    for (alert, starts, why) in [(1, 15, "its start has shifted"), (2, 0, "it is claimed")] {
+        let (seen, asks) =
+            (vec![seen(alert, true, starts, None)], vec![ask("r2", &[episode(alert, starts)])]);
+        let (episodes, admitted) = ok(store.take_in(seen, at(65), asks, owner(1), at(65)).await);
+        assert_eq!((&episodes[0].key, admitted), (&episode(alert, 0), None), "{why}");
+        assert_eq!(episodes[0].last_firing, Some(at(65)), "{why}");
+    }
+    let runs = ok(store.list(RunFilter::default()).await);
+    assert_eq!(runs.iter().map(|r| r.header.run.as_str()).collect::<Vec<_>>(), ["r1"]);
 }
 
 async fn the_rest(store: Arc<dyn Store>) {

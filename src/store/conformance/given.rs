@@ -94,6 +94,7 @@ pub(super) fn ask(run: &str, episodes: &[EpisodeKey]) -> Ask {
         gates: Vec::new(),
         key: None,
         text: Arc::from(TEXT),
+        put_off: None,
     }
 }
 

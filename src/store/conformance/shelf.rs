@@ -9,10 +9,11 @@ use crate::engine::{Later, Raised, Store};
 use crate::run::{Closed, LaterReason, TriggerStatus};
 use crate::step::{AlertHold, Watch};
 use crate::store::conformance::Case;
-use crate::store::conformance::given::{SCOPE, at, ok};
+use crate::store::conformance::given::{SCOPE, admit_one, ask, at, episode, lease_of, ok};
 
 pub(super) const CASES: &[Case] = &[
     Case { name: "what was put off keeps its first moment", story: |s| Box::pin(first_moment(s)) },
+    Case { name: "what starts is no longer put off", story: |s| Box::pin(starts(s)) },
     Case { name: "what may pass by now is offered, oldest first", story: |s| Box::pin(offered(s)) },
     Case {
         name: "what a playbook has put off is read in pieces, oldest first",
@@ -40,6 +41,17 @@ async fn first_moment(store: Arc<dyn Store>) {
     assert_eq!(kept, [later("a", None, 0), later("b", None, 60)]);
     ok(store.drop_later(vec![key("a"), key("none")]).await);
     assert_eq!(ok(store.later(None).await), [later("b", None, 60)]);
+}
+
+async fn starts(store: Arc<dyn Store>) {
+    ok(store.put_later(vec![later("a", None, 0), later("b", None, 0)]).await);
+    let mut asked = ask("r1", &[episode(1, 0)]);
+    asked.put_off = Some("a".to_owned());
+    lease_of(admit_one(&store, asked.clone(), 1).await);
+    assert_eq!(ok(store.later(None).await), [later("b", None, 0)]);
+    ok(store.put_later(vec![later("a", None, 2)]).await);
+    admit_one(&store, asked, 3).await;
+    assert_eq!(ok(store.later(None).await).len(), 2, "what does not start stays");
 }
 
 fn key(target: &str) -> (String, String, String) {

@@ -192,6 +192,20 @@ impl State {
         admitted
     }
 
+    pub(super) fn take_in(
+        &mut self,
+        seen: &[Observation],
+        at: Timestamp,
+        asks: Vec<Ask>,
+        owner: &Owner,
+        now: Timestamp,
+    ) -> (Vec<Episode>, Option<Vec<Admitted>>) {
+        let episodes = self.observe(seen, at);
+        let all_new = seen.iter().zip(&episodes).all(|(seen, episode)| episode.is_new(seen));
+        let admitted = all_new.then(|| self.admit(asks, owner, now));
+        (episodes, admitted)
+    }
+
     pub(super) fn preview(&mut self, asks: Vec<Ask>, now: Timestamp) -> Vec<Admitted> {
         let mut desk = self.desk(&asks);
         asks.into_iter()
@@ -217,7 +231,10 @@ impl State {
         owner: &Owner,
         now: Timestamp,
     ) -> Admitted {
-        let Ask { header, key, text, events, .. } = ask;
+        let Ask { header, key, text, events, put_off, .. } = ask;
+        if let Some(target) = put_off {
+            self.later.remove(&(header.playbook.clone(), header.scope.clone(), target));
+        }
         self.texts.entry(header.digest.clone()).or_insert(text);
         for episode in &episodes {
             let alert = (episode.scope.clone(), episode.fingerprint.clone());

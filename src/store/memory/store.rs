@@ -98,6 +98,17 @@ impl Store for MemoryStore {
         self.with(move |state| state.admit(asks, &owner, now))
     }
 
+    fn take_in(
+        &self,
+        seen: Vec<Observation>,
+        at: Timestamp,
+        asks: Vec<Ask>,
+        owner: Owner,
+        now: Timestamp,
+    ) -> Answer<'_, Result<(Vec<Episode>, Option<Vec<Admitted>>), StoreError>> {
+        self.with(move |state| state.take_in(&seen, at, asks, &owner, now))
+    }
+
     fn preview(&self, asks: Vec<Ask>, now: Timestamp) -> Answer<'_, Result<Vec<Admitted>, StoreError>> {
         self.with(move |state| state.preview(asks, now))
     }

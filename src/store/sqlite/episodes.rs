@@ -1,12 +1,10 @@
 //! Episodes and the claims on them.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::engine::{Claim, Episode, EpisodeKey, Observation, OpenEpisode};
+use crate::run::TriggerStatus;
 use crate::store::episodes::{EpisodeRow, find, place};
 use crate::store::sqlite::fault::Fault;
 use crate::store::sqlite::rows::{from_json, json, moment, nanos, trigger};
@@ -15,35 +13,44 @@ use crate::store::sqlite::rows::{from_json, json, moment, nanos, trigger};
 /// episodes of its alert is taken for one that nobody saw.
 const LOOK_BACK: i64 = 8;
 
+/// The episode of an observation, and its number when it is stored.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) episode: Episode,
+    pub(super) number: Option<i64>,
+}
+
 /// Finds the episode of each observation; with `record` also writes what the observations say.
 pub(super) fn observe(
     conn: &Connection,
     seen: &[Observation],
     now: Timestamp,
     record: bool,
-) -> Result<Vec<Episode>, Fault> {
-    let mut alerts: HashMap<(&str, &str), Vec<EpisodeRow>> = HashMap::with_capacity(seen.len());
-    let mut found = Vec::with_capacity(seen.len());
-    for one in seen {
-        let alert = (one.scope.as_str(), one.fingerprint.as_str());
-        let rows = match alerts.entry(alert) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(rows(conn, alert)?),
-        };
-        let at = place(rows, one, now);
-        if let Some(row) = rows.get(at) {
+) -> Result<Vec<Found>, Fault> {
+    let alert = |n: usize| seen.get(n).map(|one| (one.scope.as_str(), one.fingerprint.as_str()));
+    // In the order of the index, so that neighbours are read and written together.
+    let mut order: Vec<usize> = (0..seen.len()).collect();
+    order.sort_by_key(|n| alert(*n));
+    let mut found: Vec<(usize, Found)> = Vec::with_capacity(seen.len());
+    for of_alert in order.chunk_by(|a, b| alert(*a) == alert(*b)) {
+        let Some((scope, fingerprint)) = of_alert.first().and_then(|n| alert(*n)) else { continue };
+        let mut rows = rows(conn, (scope, fingerprint))?;
+        let first = found.len();
+        for (n, one) in of_alert.iter().filter_map(|n| Some((*n, seen.get(*n)?))) {
+            let at = place(&mut rows, one, now);
+            let Some(row) = rows.get(at) else { continue };
             let claims = row.id.map(|id| claims(conn, id)).transpose()?;
-            found.push(row.to_episode(one, claims.unwrap_or_default()));
+            let episode = row.to_episode(one, claims.unwrap_or_default());
+            found.push((n, Found { episode, number: row.id }));
+        }
+        for row in rows.iter().filter(|row| record && row.changed) {
+            let number = write(conn, scope, fingerprint, row)?;
+            let of_row = |found: &&mut (usize, Found)| found.1.episode.key.starts_at_ms == row.starts_at_ms;
+            found.iter_mut().skip(first).filter(of_row).for_each(|(_, found)| found.number = number);
         }
     }
-    if record {
-        for ((scope, fingerprint), rows) in &alerts {
-            for row in rows.iter().filter(|r| r.changed) {
-                write(conn, scope, fingerprint, row)?;
-            }
-        }
-    }
-    Ok(found)
+    found.sort_unstable_by_key(|(n, _)| *n);
+    Ok(found.into_iter().map(|(_, found)| found).collect())
 }
 
 /// Finds the episode of each observation as it is known.
@@ -94,25 +101,30 @@ pub(super) fn scopes(conn: &Connection) -> Result<Vec<String>, Fault> {
 
 /// Returns the claims on an episode, and its number when it is stored.
 pub(super) fn claims_of(conn: &Connection, key: &EpisodeKey) -> Result<(Option<i64>, Vec<Claim>), Fault> {
-    let mut find = conn
-        .prepare_cached("SELECT id FROM episodes WHERE scope = ?1 AND fingerprint = ?2 AND starts_at = ?3")?;
-    let id: Option<i64> =
-        find.query_row((&key.scope, &key.fingerprint, key.starts_at_ms), |row| row.get(0)).optional()?;
+    let id = number(conn, (&key.scope, &key.fingerprint, key.starts_at_ms))?;
     let claims = id.map(|id| claims(conn, id)).transpose()?;
     Ok((id, claims.unwrap_or_default()))
 }
 
 /// Stores an episode that no delivery brought, and returns its number.
 pub(super) fn make(conn: &Connection, key: &EpisodeKey) -> Result<i64, Fault> {
-    write(conn, &key.scope, &key.fingerprint, &EpisodeRow::of_key(key))?;
-    Ok(conn.last_insert_rowid())
+    let number = write(conn, &key.scope, &key.fingerprint, &EpisodeRow::of_key(key))?;
+    number.ok_or_else(|| Fault::Row("an episode was written, and is not there".to_owned()))
 }
 
-/// Writes a claim; that there is none yet is decided by the caller, and by the table's key.
-pub(super) fn claim(conn: &Connection, episode: i64, claim: &Claim) -> Result<(), Fault> {
+/// Writes the claims of a run; that there is none yet is decided by the caller, and by the table's key.
+pub(super) fn claim(
+    conn: &Connection,
+    episodes: &[i64],
+    playbook: &str,
+    trigger: TriggerStatus,
+    run: &str,
+) -> Result<(), Fault> {
     let mut insert = conn
         .prepare_cached("INSERT INTO claims (episode, playbook, started_for, run) VALUES (?1, ?2, ?3, ?4)")?;
-    insert.execute((episode, &claim.playbook, claim.trigger.as_str(), &claim.run))?;
+    for episode in episodes {
+        insert.execute((episode, playbook, trigger.as_str(), run))?;
+    }
     Ok(())
 }
 
@@ -137,7 +149,8 @@ fn rows(conn: &Connection, (scope, fingerprint): (&str, &str)) -> Result<Vec<Epi
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn write(conn: &Connection, scope: &str, fingerprint: &str, row: &EpisodeRow) -> Result<(), Fault> {
+/// Writes an episode, and returns its number.
+fn write(conn: &Connection, scope: &str, fingerprint: &str, row: &EpisodeRow) -> Result<Option<i64>, Fault> {
     let times = (row.last_firing.map(nanos), row.ends_at.map(nanos), row.closed_at.map(nanos));
     let alert = row.alert.as_ref().map(json).transpose()?;
     if let Some(id) = row.id {
@@ -146,7 +159,7 @@ fn write(conn: &Connection, scope: &str, fingerprint: &str, row: &EpisodeRow) ->
              alert = coalesce(alert, ?6) WHERE id = ?1",
         )?;
         update.execute((id, row.latest_start_ms, times.0, times.1, times.2, alert))?;
-        return Ok(());
+        return Ok(Some(id));
     }
     // The key may be there: an alert with more episodes than were looked at.
     let mut insert = conn.prepare_cached(
@@ -156,8 +169,15 @@ fn write(conn: &Connection, scope: &str, fingerprint: &str, row: &EpisodeRow) ->
          ON CONFLICT (scope, fingerprint, starts_at) DO NOTHING",
     )?;
     let key = (scope, fingerprint, row.starts_at_ms);
-    insert.execute((key.0, key.1, key.2, row.latest_start_ms, times.0, times.1, times.2, alert))?;
-    Ok(())
+    let made =
+        insert.execute((key.0, key.1, key.2, row.latest_start_ms, times.0, times.1, times.2, alert))?;
+    if made > 0 { Ok(Some(conn.last_insert_rowid())) } else { number(conn, key) }
+}
+
+fn number(conn: &Connection, key: (&str, &str, i64)) -> Result<Option<i64>, Fault> {
+    let mut find = conn
+        .prepare_cached("SELECT id FROM episodes WHERE scope = ?1 AND fingerprint = ?2 AND starts_at = ?3")?;
+    Ok(find.query_row(key, |row| row.get(0)).optional()?)
 }
 
 fn claims(conn: &Connection, episode: i64) -> Result<Vec<Claim>, Fault> {

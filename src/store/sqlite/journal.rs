@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, ToSql};
 
 use crate::engine::{LEASE, Lease, RunCount, RunFilter, RunSummary, StoreError};
-use crate::run::{GateChange, RunEvent, Stamped};
+use crate::run::{GateChange, Stamped};
 use crate::store::progress::Progress;
 use crate::store::sqlite::fault::{Fault, Place};
 use crate::store::sqlite::rows::{
-    SUMMARY, journal, moment, nanos, number, signed, status, summary, unsigned, write_events,
+    Lines, SUMMARY, journal, moment, nanos, number, signed, status, summary, unsigned, write_events,
 };
 use crate::store::sqlite::{gates, leases};
 
@@ -20,11 +20,11 @@ pub(super) fn append(
     conn: &Connection,
     place: &Place,
     lease: Lease,
-    events: Vec<RunEvent>,
+    lines: Lines,
     changes: &[GateChange],
     now: Timestamp,
 ) -> Result<Vec<Stamped>, Fault> {
-    let progress = Progress::of(&events);
+    let progress = Progress::of(&lines.events);
     let over = progress.is_over();
     // Two statements: `RETURNING` would make a table of its own for its one row each time.
     let mut select = conn.prepare_cached(
@@ -49,7 +49,7 @@ pub(super) fn append(
         Some((status, reason)) => (Some(status.as_str()), Some(reason)),
         None => (None, None),
     };
-    let length = u64::try_from(events.len()).unwrap_or(u64::MAX);
+    let length = u64::try_from(lines.events.len()).unwrap_or(u64::MAX);
     update.execute(rusqlite::params![
         id,
         signed(length),
@@ -62,7 +62,7 @@ pub(super) fn append(
     for signal in &progress.signals {
         leases::take_signal(conn, id, signal)?;
     }
-    let stamped = write_events(conn, id, unsigned(seq), now, events)?;
+    let stamped = write_events(conn, id, unsigned(seq), now, lines)?;
     gates::change(conn, changes, now)?;
     if let Some(key) = key.filter(|_| over) {
         leases::grant_next(conn, &key, now)?;

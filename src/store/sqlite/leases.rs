@@ -15,7 +15,7 @@ use crate::store::sqlite::fault::{Fault, Place};
 use crate::store::sqlite::gates;
 use crate::store::sqlite::journal::text;
 use crate::store::sqlite::rows::{
-    SUMMARY, from_json, journal, json, nanos, number, signed, summary, unsigned, write_events,
+    Lines, SUMMARY, from_json, journal, json, nanos, number, signed, summary, unsigned, write_events,
 };
 
 /// Tells what is known of the life of a process.
@@ -115,8 +115,8 @@ impl Candidate {
                     "UPDATE runs SET due = ?2, updated_at = ?3, seq = seq + 1 WHERE id = ?1 RETURNING seq",
                 )?;
                 let seq: i64 = update.query_row((self.id, due, nanos(now)), |row| row.get(0))?;
-                let event = RunEvent::ClockSet { by_ms: -(ahead / 1_000_000) };
-                write_events(conn, self.id, unsigned(seq).saturating_sub(1), now, vec![event])?;
+                let lines = Lines::of(vec![RunEvent::ClockSet { by_ms: -(ahead / 1_000_000) }])?;
+                write_events(conn, self.id, unsigned(seq).saturating_sub(1), now, lines)?;
                 self.due = Some(due);
             }
             (Some(_), Some(until), _) if until.saturating_sub(longest) > tolerance => {

@@ -94,20 +94,34 @@ pub(super) fn number(conn: &Connection, run: &str) -> Result<Option<i64>, Fault>
     Ok(find.query_row([run], |row| row.get(0)).optional()?)
 }
 
+/// Events, and the text in which each is written: made before they wait for their turn to be written.
+#[derive(Debug)]
+pub(super) struct Lines {
+    pub(super) events: Vec<RunEvent>,
+    texts: Vec<String>,
+}
+
+impl Lines {
+    pub(super) fn of(events: Vec<RunEvent>) -> Result<Lines, Fault> {
+        let texts = events.iter().map(json).collect::<Result<_, _>>()?;
+        Ok(Lines { events, texts })
+    }
+}
+
 /// Writes events into a journal after its `seq`.
 pub(super) fn write_events(
     conn: &Connection,
     run: i64,
     seq: u64,
     now: Timestamp,
-    events: Vec<RunEvent>,
+    lines: Lines,
 ) -> Result<Vec<Stamped>, Fault> {
     let mut insert =
         conn.prepare_cached("INSERT INTO events (run, seq, at, event) VALUES (?1, ?2, ?3, ?4)")?;
     let at = moment(nanos(now));
-    let mut stamped = Vec::with_capacity(events.len());
-    for (seq, event) in (seq + 1..).zip(events) {
-        insert.execute((run, signed(seq), nanos(at), json(&event)?))?;
+    let mut stamped = Vec::with_capacity(lines.events.len());
+    for (seq, (event, text)) in (seq + 1..).zip(lines.events.into_iter().zip(lines.texts)) {
+        insert.execute((run, signed(seq), nanos(at), text))?;
         stamped.push(Stamped { seq, at, event });
     }
     Ok(stamped)

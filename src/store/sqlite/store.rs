@@ -13,8 +13,10 @@ use crate::engine::{
 };
 use crate::run::{GateChange, GateState, RunEvent, Signal, Stamped};
 use crate::store::Opening;
+use crate::store::sqlite::admit::Ready;
 use crate::store::sqlite::fault::{Fault, Place, place};
 use crate::store::sqlite::files::Files;
+use crate::store::sqlite::rows::Lines;
 use crate::store::sqlite::worker::{Link, Role, Source, Worker};
 use crate::store::sqlite::{admit, connect, episodes, gates, journal, leases, prune, shelf};
 
@@ -147,6 +149,14 @@ impl SqliteStore {
         Box::pin(async move { self.reader()?.run(what, work).await })
     }
 
+    /// Makes ready what is written of asks, before they wait for their turn.
+    fn ready(&self, what: &'static str, asks: Vec<Ask>) -> Result<Vec<Ready>, StoreError> {
+        asks.into_iter()
+            .map(Ready::of)
+            .collect::<Result<_, _>>()
+            .map_err(|fault| self.place.explain(what, fault))
+    }
+
     fn writer(&self) -> Result<&Worker, StoreError> {
         let Some(side) = &self.writer else {
             return Err(StoreError::Open {
@@ -181,7 +191,10 @@ impl Store for SqliteStore {
         seen: Vec<Observation>,
         now: Timestamp,
     ) -> Answer<'_, Result<Vec<Episode>, StoreError>> {
-        self.write("record alerts", move |conn| episodes::observe(conn, &seen, now, true))
+        self.write("record alerts", move |conn| {
+            let found = episodes::observe(conn, &seen, now, true)?;
+            Ok(found.into_iter().map(|found| found.episode).collect())
+        })
     }
 
     fn preview_episodes(
@@ -189,7 +202,10 @@ impl Store for SqliteStore {
         seen: Vec<Observation>,
         now: Timestamp,
     ) -> Answer<'_, Result<Vec<Episode>, StoreError>> {
-        self.read("look up alerts", move |conn| episodes::observe(conn, &seen, now, false))
+        self.read("look up alerts", move |conn| {
+            let found = episodes::observe(conn, &seen, now, false)?;
+            Ok(found.into_iter().map(|found| found.episode).collect())
+        })
     }
 
     fn open_episodes(
@@ -214,7 +230,26 @@ impl Store for SqliteStore {
         owner: Owner,
         now: Timestamp,
     ) -> Answer<'_, Result<Vec<Admitted>, StoreError>> {
-        self.write("admit runs", move |conn| admit::admit(conn, asks, &owner, now))
+        Box::pin(async move {
+            let what = "admit runs";
+            let asks = self.ready(what, asks)?;
+            self.writer()?.run(what, move |conn| admit::admit(conn, asks, &owner, now)).await
+        })
+    }
+
+    fn take_in(
+        &self,
+        seen: Vec<Observation>,
+        at: Timestamp,
+        asks: Vec<Ask>,
+        owner: Owner,
+        now: Timestamp,
+    ) -> Answer<'_, Result<(Vec<Episode>, Option<Vec<Admitted>>), StoreError>> {
+        Box::pin(async move {
+            let what = "take a delivery in";
+            let asks = self.ready(what, asks)?;
+            self.writer()?.run(what, move |conn| admit::take_in(conn, (&seen, at), asks, &owner, now)).await
+        })
     }
 
     fn preview(&self, asks: Vec<Ask>, now: Timestamp) -> Answer<'_, Result<Vec<Admitted>, StoreError>> {
@@ -229,7 +264,13 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> Answer<'_, Result<Vec<Stamped>, StoreError>> {
         let place = Arc::clone(&self.place);
-        self.write("write a journal", move |conn| journal::append(conn, &place, lease, events, &gates, now))
+        Box::pin(async move {
+            let what = "write a journal";
+            let lines = Lines::of(events).map_err(|fault| place.explain(what, fault))?;
+            let here = Arc::clone(&place);
+            let work = move |conn: &Connection| journal::append(conn, &here, lease, lines, &gates, now);
+            self.writer()?.run(what, work).await
+        })
     }
 
     fn take(

@@ -68,7 +68,9 @@ impl Poller {
         let muting = may_mute(&library, &delivery.alerts);
         let failed = |error: crate::engine::StoreError| error.to_string();
         let answered = intake.answered.unwrap_or(now);
-        delivery.alerts.extend(engine.ends(&delivery, answered).await.map_err(failed)?.into_iter().map(Arc::new));
+        delivery
+            .alerts
+            .extend(engine.ends(&delivery, answered).await.map_err(failed)?.into_iter().map(Arc::new));
         let receipt = self.service.deliver(delivery).await.map_err(|error| error.to_string())?;
         self.metrics.admitted(&receipt);
         self.doubt(muting).await;

@@ -52,6 +52,7 @@ fn ask(run: &str, alert: u64) -> Ask {
         key: None,
         text: Arc::from("name: disk"),
         events: vec![attempt(0)],
+        put_off: None,
     }
 }
 
