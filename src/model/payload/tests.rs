@@ -4,10 +4,12 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::model::alert::{Alert, AlertStatus};
 use crate::model::labels::{LabelSet, Labels};
+use crate::testing::shared_data;
 
 fn now() -> Timestamp {
     "2026-11-23T06:50:00Z".parse().unwrap()
@@ -402,5 +404,49 @@ proptest! {
         let mut bytes = fixture("alertmanager-0.25.0-groups.json");
         bytes[at] = byte;
         prop_assert_eq!(read(&bytes, 100), read(&bytes, bytes.len()));
+    }
+}
+
+/// What is said of a webhook's fields: every one may be there, and of those beside the alerts none must.
+#[test]
+fn every_field_of_a_webhook_may_be_there_and_none_beside_the_alerts_must() {
+    let Some(path) = shared_data("vectors/webhook_fields.json") else { return };
+    let vectors: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let fields = ["alertmanager_fields", "grafana_fields_beyond_alertmanager"];
+    let paths: Vec<_> = fields.into_iter().flat_map(|list| vectors[list].as_array().unwrap()).collect();
+    assert!(paths.len() > 30, "{}", paths.len());
+    let read = |body: &Value, what: &str| {
+        let (alerts, stats) =
+            read_all_ways(body.to_string().as_bytes()).unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert_eq!((alerts.len(), stats.bad), (1, vec![]), "{what}");
+        alerts.into_iter().next().unwrap()
+    };
+    for (example, body) in vectors["examples"].as_object().unwrap() {
+        let alert = read(body, example);
+        let labels = body["alerts"][0]["labels"].as_object().unwrap();
+        assert!(labels.iter().all(|(name, value)| alert.labels.get(name) == value.as_str()), "{example}");
+        assert_eq!(alert.fingerprint.to_string(), body["alerts"][0]["fingerprint"], "{example}");
+        for field in &paths {
+            let path = field["path"].as_str().unwrap();
+            let mut without = body.clone();
+            match path.strip_prefix("alerts[].") {
+                // Without these it is another alert, or none.
+                Some("labels" | "annotations" | "startsAt" | "generatorURL" | "fingerprint" | "values") => {
+                    continue;
+                }
+                Some(name) => without["alerts"][0].as_object_mut().unwrap().remove(name),
+                None => without.as_object_mut().unwrap().remove(path),
+            };
+            assert_eq!(read(&without, path), alert, "{example} without {path}");
+            // What a version to come has in it may have any shape.
+            let (holder, name) = match path.strip_prefix("alerts[].") {
+                Some(name) => (&mut without["alerts"][0], name),
+                None => (&mut without, path),
+            };
+            if !["status", "endsAt", "truncatedAlerts"].contains(&name) {
+                holder[name] = json!({"a": [1, null, "}"]});
+                assert_eq!(read(&without, path), alert, "{example} with another {path}");
+            }
+        }
     }
 }
