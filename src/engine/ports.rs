@@ -389,8 +389,8 @@ pub struct RunFilter {
     pub until: Option<Timestamp>,
     /// Only runs that were admitted before this one: the next page of a listing.
     pub before: Option<String>,
-    /// Only ids that begin so.
-    pub id_prefix: Option<String>,
+    /// Only ids that begin or end so: as people name a run.
+    pub id_part: Option<String>,
     /// At most so many, newest first; 0: all.
     pub limit: usize,
 }

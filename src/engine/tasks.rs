@@ -144,7 +144,7 @@ pub async fn open_tasks(
     let runs = RunFilter {
         statuses,
         playbook: filter.playbook.clone(),
-        id_prefix: filter.run.clone(),
+        id_part: filter.run.clone(),
         ..RunFilter::default()
     };
     let mut open = Vec::new();

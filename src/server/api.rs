@@ -168,7 +168,7 @@ pub(super) async fn runs(
         playbook: query.playbook,
         since: query.since,
         until: query.until,
-        id_prefix: None,
+        id_part: None,
         limit: query.limit.unwrap_or(LISTED).clamp(1, MOST_LISTED),
         before: None,
     };

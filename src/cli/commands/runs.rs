@@ -106,11 +106,8 @@ pub(super) fn run(args: &RunsArgs, context: &Context) -> Result<Exit, CliError> 
 
 /// Finds the run that a person means: its id, or the beginning or end of it.
 pub(super) fn find(context: &Context, store: &dyn Store, named: &str) -> Result<RunSummary, CliError> {
-    let runs = context.block_on(store.list(RunFilter::default()))?.or_end(Exit::Unable)?;
-    let mut found: Vec<_> = runs
-        .into_iter()
-        .filter(|run| run.header.run.starts_with(named) || run.header.run.ends_with(named))
-        .collect();
+    let filter = RunFilter { id_part: Some(named.to_owned()), limit: 2, ..RunFilter::default() };
+    let mut found = context.block_on(store.list(filter))?.or_end(Exit::Unable)?;
     match (found.pop(), found.is_empty()) {
         (Some(run), true) => Ok(run),
         (Some(_), false) => Err(CliError::usage(format_args!("`{named}` means more than one run"))

@@ -121,8 +121,9 @@ async fn listed(store: Arc<dyn Store>) {
         (RunFilter::default(), vec!["A%4", "ab3", "aa2", "aa1"]),
         (RunFilter { limit: 2, ..RunFilter::default() }, vec!["A%4", "ab3"]),
         (RunFilter { statuses: vec![RunStatus::Running], ..RunFilter::default() }, vec!["A%4", "ab3"]),
-        (RunFilter { id_prefix: Some("aa".to_owned()), ..RunFilter::default() }, vec!["aa2", "aa1"]),
-        (RunFilter { id_prefix: Some("a%".to_owned()), ..RunFilter::default() }, vec![]),
+        (RunFilter { id_part: Some("aa".to_owned()), ..RunFilter::default() }, vec!["aa2", "aa1"]),
+        (RunFilter { id_part: Some("a2".to_owned()), ..RunFilter::default() }, vec!["aa2"]),
+        (RunFilter { id_part: Some("a%".to_owned()), ..RunFilter::default() }, vec![]),
         (RunFilter { playbook: Some("other".to_owned()), ..RunFilter::default() }, vec![]),
         (RunFilter { since: Some(at(10)), until: Some(at(30)), ..RunFilter::default() }, vec!["ab3", "aa2"]),
     ];

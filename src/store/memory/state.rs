@@ -475,7 +475,10 @@ impl State {
                 && filter.playbook.as_ref().is_none_or(|p| *p == s.header.playbook)
                 && filter.since.is_none_or(|since| s.started_at >= since)
                 && filter.until.is_none_or(|until| s.started_at < until)
-                && filter.id_prefix.as_ref().is_none_or(|prefix| s.header.run.starts_with(prefix))
+                && filter
+                    .id_part
+                    .as_ref()
+                    .is_none_or(|part| s.header.run.starts_with(part) || s.header.run.ends_with(part))
         };
         let limit = if filter.limit == 0 { usize::MAX } else { filter.limit };
         older.map(|(_, r)| &r.summary).filter(wanted).take(limit).cloned().collect()

@@ -140,10 +140,12 @@ pub(super) fn list(conn: &Connection, filter: &RunFilter) -> Result<Vec<RunSumma
         wanted.push("id < (SELECT id FROM runs WHERE run = ?)".to_owned());
         values.push(Box::new(before.clone()));
     }
-    if let Some(prefix) = &filter.id_prefix {
-        wanted.push("substr(run, 1, ?) = ?".to_owned());
-        values.push(Box::new(i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX)));
-        values.push(Box::new(prefix.clone()));
+    if let Some(part) = &filter.id_part {
+        wanted.push("? IN (substr(run, 1, ?), substr(run, -?))".to_owned());
+        let length = i64::try_from(part.chars().count()).unwrap_or(i64::MAX);
+        values.push(Box::new(part.clone()));
+        values.push(Box::new(length));
+        values.push(Box::new(length));
     }
     let condition = if wanted.is_empty() { "TRUE".to_owned() } else { wanted.join(" AND ") };
     let limit = if filter.limit == 0 { -1 } else { i64::try_from(filter.limit).unwrap_or(-1) };

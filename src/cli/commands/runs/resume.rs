@@ -231,6 +231,10 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<Exit, CliErro
         (Some(record), Format::Ndjson) => context.ui.json_line(record),
         _ => print(context, args.output.output, &ends),
     }
+    for end in &ends {
+        let (old, new) = (short_id(&old.header.run), short_id(&end.header.run));
+        context.ui.say(format_args!("did run {old} again as run {new}: {}", run_record(end).status));
+    }
     textfile::write(context, &settings, store.as_ref())?;
     let exit = exit(&offers, &ends, bench.stopped());
     match later {
