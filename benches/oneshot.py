@@ -104,7 +104,7 @@ class OneShot:
             playbook, store = self.directory / "step.yaml", self.directory / "store"
             playbook.write_text(STEP.replace("KIND", kind))
             argv = [self.amflow, "run", "-q", "-o", "json", "--config", str(self.config), "-p", str(playbook),
-                    "--store", str(store), "--parallel", "8"]
+                    "--store", str(store), "--parallel", "16"]
             # xargs adds the number, which `true` does not look at.
             xargs = Program(f"xargs -P2 -n1 {' '.join(other)}", ["xargs", "-P2", "-n1", *other], numbers)
             mine = Program("amflow", argv, alerts, lambda store=store: shutil.rmtree(store, ignore_errors=True), thousand)
