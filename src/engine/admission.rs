@@ -4,7 +4,7 @@
 //! transaction. `plan` takes the same way on a snapshot.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -82,6 +82,14 @@ pub struct StartedRun {
     pub journal: Vec<Stamped>,
     /// Alerts were read from Alertmanager so lately that they need no look until then.
     pub fresh_until: Option<Timestamp>,
+}
+
+/// Leaves each episode once: a document may have an alert twice, with another start. What began last is what holds.
+fn once_each(members: &mut Vec<(usize, EpisodeKey)>) {
+    let mut known = HashSet::with_capacity(members.len());
+    let last: Vec<bool> = members.iter().rev().map(|(_, key)| known.insert(key)).collect();
+    let mut last = last.into_iter().rev();
+    members.retain(|_| last.next().unwrap_or(true));
 }
 
 /// How long an answer of Alertmanager counts as fresh.
@@ -320,6 +328,7 @@ impl Engine {
         let mut groups: Vec<_> = groups.into_iter().collect();
         for (_, members) in &mut groups {
             members.sort_by_key(|(n, _)| delivery.alerts.get(*n).map(|a| a.starts_at));
+            once_each(members);
         }
         // Oldest first: when a limit lets only some through, they are those that wait the longest.
         groups.sort_by_key(|(_, members)| {
@@ -443,6 +452,7 @@ fn observations(delivery: &Delivery) -> Vec<Observation> {
         scope: delivery.scope.clone(),
         fingerprint: alert.fingerprint.to_string(),
         starts_at: alert.starts_at,
+        start_is_guessed: alert.start_is_guessed,
         ends_at: alert.ends_at,
         firing: alert.is_firing(),
         alert: alert.is_firing().then(|| Arc::clone(alert)),

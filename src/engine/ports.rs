@@ -135,6 +135,8 @@ pub struct Observation {
     pub fingerprint: String,
     /// Its startsAt, truncated to milliseconds.
     pub starts_at: Timestamp,
+    /// Whether nobody said when it began: then it goes on with what is open.
+    pub start_is_guessed: bool,
     /// Its endsAt (a lease while it fires).
     pub ends_at: Option<Timestamp>,
     /// Whether it fires.

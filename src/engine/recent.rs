@@ -46,6 +46,7 @@ mod tests {
             scope: "default".to_owned(),
             fingerprint: fingerprint.to_owned(),
             starts_at: Timestamp::from_second(second).unwrap(),
+            start_is_guessed: false,
             ends_at: None,
             firing: true,
             alert: None,

@@ -26,6 +26,8 @@ pub struct Alert {
     pub annotations: BTreeMap<String, String>,
     /// When it began to fire, in whole milliseconds.
     pub starts_at: Timestamp,
+    /// Whether nobody said when it began, and `starts_at` is when it was read. Not written to JSON.
+    pub start_is_guessed: bool,
     /// When it ended, or until when its source vouches for it; none where the source does not say.
     pub ends_at: Option<Timestamp>,
     /// When Alertmanager last heard of it.
@@ -80,6 +82,7 @@ impl Alert {
             labels,
             annotations: BTreeMap::new(),
             starts_at: time::truncate(starts_at),
+            start_is_guessed: false,
             ends_at: None,
             updated_at: None,
             generator_url: String::new(),
@@ -263,6 +266,7 @@ impl<'de> Deserialize<'de> for Alert {
             labels: document.labels.into_owned(),
             annotations: document.annotations.into_owned(),
             starts_at: document.starts_at,
+            start_is_guessed: false,
             ends_at: document.ends_at,
             updated_at: document.updated_at,
             generator_url: document.generator_url.into_owned(),

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::{Claim, Episode, EpisodeKey, Observation};
 use crate::model::Alert;
+
+/// How long an alert fires on that nobody says an end of: Alertmanager's default of `resolve_timeout`.
+const RESOLVE_TIMEOUT: SignedDuration = SignedDuration::from_mins(5);
 
 /// One episode as a store keeps it, beside its scope and fingerprint.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +73,13 @@ impl EpisodeRow {
         }
         let start = Timestamp::from_millisecond(self.starts_at_ms).unwrap_or(Timestamp::MIN);
         self.last_firing.unwrap_or(start) < forgotten
+    }
+
+    /// Returns whether it fires on for a source that says no times: until its lease ends, else for a while after it
+    /// was last seen.
+    fn lasts_at(&self, now: Timestamp) -> bool {
+        let lease = self.last_firing.map(|at| at.saturating_add(RESOLVE_TIMEOUT).unwrap_or(Timestamp::MAX));
+        self.ends_at.max(lease).is_some_and(|until| now <= until)
     }
 
     fn covers(&self, start: i64) -> bool {
@@ -147,6 +157,9 @@ pub(super) fn find<'r>(rows: &'r [EpisodeRow], seen: &Observation) -> Option<&'r
 fn belongs(rows: &[EpisodeRow], start: i64, seen: &Observation) -> Option<usize> {
     let latest = rows.first()?;
     let open = latest.closed_at.is_none();
+    if seen.start_is_guessed && open && (!seen.firing || latest.lasts_at(seen.starts_at)) {
+        return Some(0);
+    }
     if start >= latest.starts_at_ms {
         let known_to_fire = latest.last_firing.is_some_and(|t| start < t.as_millisecond());
         return (start <= latest.latest_start_ms || (open && known_to_fire)).then_some(0);
@@ -173,6 +186,7 @@ mod tests {
             scope: "am".into(),
             fingerprint: "0123456789abcdef".into(),
             starts_at: at(starts),
+            start_is_guessed: false,
             ends_at: ends.map(at),
             firing,
             alert: None,
@@ -185,6 +199,26 @@ mod tests {
 
     /// Each story: (firing, startsAt, endsAt, now) and the startsAt of the episode it belongs to.
     type Story = &'static [((bool, i64, Option<i64>, i64), i64)];
+
+    #[test]
+    fn an_alert_whose_start_nobody_says_goes_on_with_what_is_open() {
+        let mut rows = Vec::new();
+        let mut sees = |firing: bool, second: i64, ends: Option<i64>| {
+            let guessed = Observation { start_is_guessed: true, ..seen(firing, second, ends) };
+            let found = place(&mut rows, &guessed, at(second));
+            assert!(rows.iter().skip(1).all(|row| row.closed_at.is_some()), "one is open");
+            (rows[found].starts_at_ms - key(0)) / 1_000
+        };
+        assert_eq!([sees(true, 0, None), sees(true, 60, None), sees(true, 350, None)], [0, 0, 0]);
+        assert_eq!(sees(true, 651, None), 651, "nobody spoke of it for five minutes");
+        assert_eq!(sees(false, 700, None), 651, "its end");
+        assert_eq!(
+            [sees(true, 710, Some(9_000)), sees(true, 8_000, None)],
+            [710, 710],
+            "a lease says how long"
+        );
+        assert_eq!(sees(true, 9_001, None), 9_001);
+    }
 
     #[test]
     fn observations_find_their_episode() {

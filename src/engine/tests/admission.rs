@@ -1,5 +1,7 @@
 //! Which runs start, in which order, and which come later.
 
+use std::sync::Arc;
+
 use super::world::{World, hosts, library, verdicts, words};
 use crate::engine::{Clock as _, OfferAnswer, Store as _, gate_keys};
 use crate::playtest::{Script, Scripted};
@@ -122,6 +124,38 @@ async fn after_a_pause_starts_trickle_until_one_succeeds() {
     assert_eq!(words(&ends), ["failed", "succeeded", "succeeded", "succeeded"]);
     // The first failed: one more alone; that one succeeded: the others together.
     assert_eq!(hosts(&process), ["a", "b", "c", "d"]);
+}
+
+#[tokio::test]
+async fn after_a_pause_nobody_waits_for_a_run_that_waits_for_a_person() {
+    let world = World::new();
+    let asks = "limits: {cooldown: none, rate: none, targets: none}\nsteps: [{id: ask, approve: {prompt: p}}, {id: b, exec: [b]}]\n";
+    let library = library(&[("asks", asks), ("p", ALL)]);
+    let paused = Paused { since: world.clock.now(), until: None, reason: String::new(), by: String::new() };
+    world.change(gate_keys::PAUSE_ALL, Change::Pause(paused)).await;
+    world.change(gate_keys::PAUSE_ALL, Change::Unpause).await;
+    let process = world.process(1, Scripted::new(), |options| options.no_wait = true);
+    let (offers, ends) = process.go(&library, &world.delivery(&["a"])).await;
+    assert_eq!(verdicts(&offers), ["started", "started"]);
+    assert_eq!(words(&ends), ["parked: waits for anybody at ask", "succeeded"]);
+}
+
+#[tokio::test]
+async fn an_alert_that_a_delivery_has_twice_with_another_start_is_worked_on_once() {
+    let world = World::new();
+    let process = world.process(1, Scripted::new(), |_| {});
+    let mut delivery = world.delivery(&["a", "b"]);
+    let mut again = (*delivery.alerts[0]).clone();
+    again.starts_at += jiff::SignedDuration::from_secs(5);
+    again.annotations.insert("summary".to_owned(), "as it is now".to_owned());
+    delivery.alerts.push(Arc::new(again));
+    let (offers, ends) = process.go(&library(&[("p", ALL)]), &delivery).await;
+    assert_eq!(verdicts(&offers), ["started", "started"]);
+    assert_eq!((words(&ends), hosts(&process).len()), (vec!["succeeded".to_owned(); 2], 2));
+    assert_eq!(offers.iter().map(|offer| offer.alerts.len()).collect::<Vec<_>>(), [1, 1]);
+    assert!(offers.iter().any(|offer| offer.alerts[0].annotations.contains_key("summary")));
+    let (again, _) = process.go(&library(&[("p", ALL)]), &delivery).await;
+    assert!(verdicts(&again).iter().all(|verdict| verdict == "skip: claimed"), "{again:?}");
 }
 
 #[tokio::test]

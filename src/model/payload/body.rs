@@ -85,9 +85,9 @@ pub(super) fn read(
         Some(text) => time::parse_time(text).map_err(|reason| (path.to_owned(), reason)),
         None => Ok(None),
     };
-    let starts_at = match moment("startsAt", body.starts_at.as_ref())? {
-        Some(start) => start,
-        None => moment("activeAt", body.active_at.as_ref())?.unwrap_or_else(|| time::truncate(now)),
+    let said = match moment("startsAt", body.starts_at.as_ref())? {
+        Some(start) => Some(start),
+        None => moment("activeAt", body.active_at.as_ref())?,
     };
     let ends_at = moment("endsAt", body.ends_at.as_ref())?;
     let updated_at = moment("updatedAt", body.updated_at.as_ref())?;
@@ -111,7 +111,8 @@ pub(super) fn read(
         muted_by: status.muted_by.unwrap_or_default(),
         values: values(body.value.as_ref(), body.values.as_ref()),
         links: body.links.unwrap_or_default(),
-        ..Alert::firing(labels, starts_at)
+        start_is_guessed: said.is_none(),
+        ..Alert::firing(labels, said.unwrap_or(now))
     };
     if let Some(fingerprint) = fingerprint {
         alert.fingerprint = fingerprint;

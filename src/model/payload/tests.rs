@@ -431,9 +431,10 @@ fn every_field_of_a_webhook_may_be_there_and_none_beside_the_alerts_must() {
             let mut without = body.clone();
             match path.strip_prefix("alerts[].") {
                 // Without these it is another alert, or none.
-                Some("labels" | "annotations" | "startsAt" | "generatorURL" | "fingerprint" | "values") => {
-                    continue;
-                }
+                Some(
+                    "labels" | "annotations" | "startsAt" | "generatorURL" | "fingerprint" | "values"
+                    | "silenceURL" | "dashboardURL" | "panelURL" | "imageURL",
+                ) => continue,
                 Some(name) => without["alerts"][0].as_object_mut().unwrap().remove(name),
                 None => without.as_object_mut().unwrap().remove(path),
             };

@@ -123,6 +123,7 @@ pub fn alerts_of(journal: &[Stamped]) -> Vec<Observation> {
             scope: started.scope.clone(),
             fingerprint,
             starts_at: moment(text("startsAt")).unwrap_or_default(),
+            start_is_guessed: false,
             ends_at: moment(text("endsAt")),
             firing,
             alert: None,

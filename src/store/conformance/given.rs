@@ -49,6 +49,7 @@ pub(super) fn seen(alert: u64, firing: bool, starts: i64, ends: Option<i64>) -> 
         scope: SCOPE.to_owned(),
         fingerprint: fingerprint(alert),
         starts_at: at(starts),
+        start_is_guessed: false,
         ends_at: ends.map(at),
         firing,
         alert: None,

@@ -80,7 +80,7 @@ fn ask(port: u16, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16,
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
+        "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
@@ -143,6 +143,46 @@ fn what_comes_by_webhook_by_poll_and_again_runs_once() {
     lab.pipe("run", &listed).code(0).says("nothing to run");
     assert_eq!(served.end("TERM"), 0);
     assert_eq!(lab.lines("out"), ["one"]);
+}
+
+#[test]
+fn an_alert_that_is_sent_twice_in_any_way_is_worked_on_once() {
+    let lab = Lab::alone();
+    lab.playbook("fix", &playbook("echo \"{{ alert.labels.instance }}\" >> out"));
+    let served = Served::start(&lab, "");
+    // Two starts in one body: those of an HA pair of Prometheus.
+    let mut body = webhook(&[("pair", "firing"), ("pair", "firing"), ("other", "firing")]);
+    body["alerts"][1]["startsAt"] = json!("2026-01-01T00:00:05Z");
+    served.deliver(&body);
+    served.deliver(&body);
+    // No start at all: a script that posts as it would to Alertmanager.
+    let script = json!([{"labels": {"alertname": "A", "instance": "script"}}]);
+    for _ in 0..3 {
+        served.deliver(&script);
+    }
+    wait_until("each ran", || lab.lines("out").len() >= 3);
+    wait_until("nothing goes on", || served.get("/metrics").1.contains("amflow_runs_going 0\n"));
+    let mut done = lab.lines("out");
+    done.sort();
+    assert_eq!(done, ["other", "pair", "script"]);
+    lab.write("both.json", &format!("{body}\n{script}\n"));
+    lab.run("run --from both.json").code(0);
+    assert_eq!(lab.lines("out").len(), 3);
+}
+
+#[test]
+fn what_a_webhook_left_out_is_polled_for_also_where_nothing_else_is() {
+    let lab = Lab::new();
+    lab.playbook("fix", &playbook("echo \"{{ alert.labels.instance }}\" >> out"));
+    let served = Served::start(&lab, "--poll-interval none");
+    lab.fire(&[json!({"alertname": "A", "instance": "left-out"})]);
+    let mut body = webhook(&[("sent", "firing")]);
+    served.deliver(&body);
+    wait_until("it ran", || lab.lines("out") == ["sent"]);
+    body["truncatedAlerts"] = json!(3);
+    served.deliver(&body);
+    wait_until("the other ran", || lab.lines("out") == ["sent", "left-out"]);
+    assert!(lab.read("serve.log").contains("a webhook left out 3 alerts"), "{}", lab.read("serve.log"));
 }
 
 #[test]

@@ -111,6 +111,7 @@ async fn reading_sees_what_another_process_writes_and_writes_nothing() {
     let seen = Observation {
         scope: "am".into(),
         fingerprint: format!("{:016x}", 1),
+        start_is_guessed: false,
         starts_at: Timestamp::from_millisecond(1).unwrap(),
         ends_at: None,
         firing: true,
@@ -258,6 +259,7 @@ async fn a_store_of_version_1_is_read_and_gone_on_with() {
         scope: "http://alertmanager:9093".into(),
         fingerprint: "00000000000000a1".into(),
         starts_at: Timestamp::from_millisecond(1_799_990_000_500).unwrap(),
+        start_is_guessed: false,
         ends_at: None,
         firing: true,
         alert: None,
