@@ -432,7 +432,7 @@ impl Service {
                 }
                 // What waits for a time is not read again in this turn.
                 let present = engine.clock.now();
-                let again = now.until.is_none_or(|until| until <= present)
+                let again = now.asked_again_at().is_none_or(|until| until <= present)
                     || before.is_some_and(|row| row.since > present);
                 stay += usize::from(again);
             }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::backoff;
 use super::event::RunEvent;
+use super::limits;
 use super::machine::{Machine, PendingCall, Waits, hold_key};
 use super::mutes;
 use super::recheck::Recheckpoint;
@@ -294,6 +295,10 @@ impl Machine {
             for_person: parked.is_some_and(|p| p.for_person),
             parked: parked.is_some(),
         });
+        if parked.is_some_and(|p| p.for_person) {
+            let waits = limits::waits_for_person(&self.run.started.playbook, &self.run.id);
+            self.next.gates.extend(waits);
+        }
     }
 
     /// Records the end of an attempt, and settles what follows.

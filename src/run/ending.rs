@@ -43,7 +43,7 @@ impl Machine {
             &playbook.limits,
             ending.status,
         );
-        self.next.gates = gates;
+        self.next.gates.extend(gates);
         self.record(RunEvent::RunFinished { status: ending.status, reason: ending.reason.clone() });
     }
 

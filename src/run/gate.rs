@@ -148,6 +148,14 @@ pub struct Closed {
     pub detail: String,
 }
 
+impl Closed {
+    /// Returns when it is asked again at the earliest, without anything else having happened; `None`: at any time,
+    /// because a person may end the reason before its time.
+    pub fn asked_again_at(&self) -> Option<Timestamp> {
+        self.until.filter(|_| self.reason != LaterReason::Paused)
+    }
+}
+
 /// Why a run comes back later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

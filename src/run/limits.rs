@@ -103,6 +103,12 @@ pub fn asked(
     asks
 }
 
+/// Returns what a run settles that waits for a person: nobody else waits for it after a pause, as its end may be far.
+pub(super) fn waits_for_person(playbook: &str, run: &str) -> Vec<GateChange> {
+    let keys = [gate_keys::PAUSE_ALL.to_owned(), gate_keys::pause(playbook)];
+    keys.map(|key| GateChange { key, change: Change::Neutral { run: run.to_owned() } }).into()
+}
+
 /// Returns what the end of a run settles.
 pub fn settled(
     playbook: &str,

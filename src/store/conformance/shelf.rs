@@ -92,6 +92,11 @@ async fn in_pieces(store: Arc<dyn Store>) {
     let counts: Vec<_> = counts.iter().map(|c| (c.playbook.as_str(), c.reason.as_str(), c.targets)).collect();
     assert_eq!(counts, [("a", "cooldown", 1), ("b", "cooldown", 4), ("b", "muted", 1), ("c", "cooldown", 1)]);
     ok(store.drop_later(vec![("b".to_owned(), SCOPE.to_owned(), "muted".to_owned())]).await);
+    // A person may end a pause before its time.
+    let paused = Closed { reason: LaterReason::Paused, until: Some(at(9_000)), detail: String::new() };
+    ok(store.put_later(vec![Later { closed: paused.clone(), ..of("p", "paused", None, 1) }]).await);
+    assert_eq!(ok(store.later_of("p".to_owned(), at(100), 0, 9).await)[0].closed, paused);
+    ok(store.drop_later(vec![("p".to_owned(), SCOPE.to_owned(), "paused".to_owned())]).await);
     assert_eq!(ok(store.later_playbooks(at(100)).await), ["a", "b"]);
     assert_eq!(ok(store.later_playbooks(at(101)).await), ["a", "b", "c"]);
     for (skip, max, wanted) in

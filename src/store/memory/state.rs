@@ -519,7 +519,7 @@ impl State {
     fn rows_of(&self, playbook: Option<&str>, due: Option<Timestamp>) -> Vec<&Later> {
         let future = due.map(|due| due.saturating_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX));
         let may_pass = |l: &Later| {
-            due.is_none_or(|due| l.closed.until.is_none_or(|until| until <= due))
+            due.is_none_or(|due| l.closed.asked_again_at().is_none_or(|until| until <= due))
                 || future.is_some_and(|future| l.since > future)
         };
         let from = playbook.map(|name| (name.to_owned(), String::new(), String::new())).unwrap_or_default();

@@ -23,7 +23,7 @@ pub(super) fn put_later(conn: &Connection, later: &[Later]) -> Result<(), Fault>
             one.trigger.as_str(),
             json(&one.alerts)?,
             json(&one.closed)?,
-            one.closed.until.map(nanos),
+            one.closed.asked_again_at().map(nanos),
             nanos(one.since),
         ))?;
     }
