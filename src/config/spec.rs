@@ -85,7 +85,8 @@ pub struct ServerSpec {
     pub connections: Option<u32>,
     /// Requests a second that one client may make; as many as it likes when not given.
     pub rate: Option<u32>,
-    /// How often Alertmanager is polled beside what it sends; 1m when not given, `none`: never.
+    /// How often Alertmanager is polled beside what it sends; 1m when not given, `none`: only when a webhook says that it
+    /// left alerts out.
     pub poll_interval: Option<String>,
     /// How long running steps may take to end after SIGTERM; 25s when not given.
     pub drain_timeout: Option<String>,

@@ -462,9 +462,7 @@ impl Serving<'_> {
 
     fn start_poller(&self) -> JoinHandle<()> {
         let cluster = self.loaded.settings.cluster().ok().flatten();
-        let (Some(cluster), Some(every)) = (cluster, self.loaded.server.poll_interval) else {
-            return tokio::spawn(std::future::pending());
-        };
+        let Some(cluster) = cluster else { return tokio::spawn(std::future::pending()) };
         let poller = Poller {
             service: self.service.clone(),
             clock: self.clock.clone(),
@@ -474,7 +472,7 @@ impl Serving<'_> {
             scope: self.loaded.settings.scope.as_str().to_owned(),
             judged: HashSet::new(),
         };
-        tokio::spawn(poller.run(every))
+        tokio::spawn(poller.run(self.loaded.server.poll_interval))
     }
 }
 

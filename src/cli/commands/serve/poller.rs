@@ -26,10 +26,14 @@ pub(super) struct Poller {
 }
 
 impl Poller {
-    /// Polls for ever, so often and when somebody asks for it.
-    pub(super) async fn run(mut self, every: Duration) {
+    /// Polls for ever, so often and when somebody asks for it; `None`: only then.
+    pub(super) async fn run(mut self, every: Option<Duration>) {
+        if every.is_none() {
+            self.service.poll_asked().await;
+        }
         loop {
-            let (began, next) = (self.clock.now(), self.clock.steady().saturating_add(every));
+            let next = self.clock.steady().saturating_add(every.unwrap_or(Duration::MAX));
+            let began = self.clock.now();
             let polled = self.poll().await;
             self.metrics.polled(polled.is_ok(), began, self.clock.now());
             if let Err(why) = polled {
