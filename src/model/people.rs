@@ -19,6 +19,12 @@ impl People {
         self.users.is_empty() && self.groups.is_empty()
     }
 
+    /// Returns whether somebody is listed, or nobody is at all. A name of its own that a program has, such as that of
+    /// a credential, is no person where people are listed.
+    pub fn may_be(&self, user: &str) -> bool {
+        self.is_empty() || self.everybody().contains(&user)
+    }
+
     /// Returns the groups that a user is in, in order.
     pub fn groups_of(&self, user: &str) -> Vec<String> {
         let is_in = |members: &Vec<String>| members.iter().any(|member| member == user);

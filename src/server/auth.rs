@@ -110,6 +110,11 @@ impl Auth {
         secrets.try_for_each(|secret| self.secrets.resolve(secret).map(drop))
     }
 
+    /// Returns whether nobody has to be known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.credentials.is_empty()
+    }
+
     /// Judges the head of a request.
     pub(super) fn sender(&self, headers: &HeaderMap, client: &Client) -> Sender {
         if self.credentials.is_empty() {

@@ -7,6 +7,7 @@
 
 mod api;
 mod auth;
+mod browser;
 mod client;
 mod listener;
 mod links;

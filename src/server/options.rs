@@ -75,6 +75,12 @@ impl ServerOptions {
         })
     }
 
+    /// Returns the host of the address that people reach it by, when there is one.
+    pub fn own_host(&self) -> Option<String> {
+        let url = url::Url::parse(self.external_url.as_ref()?).ok()?;
+        url.host_str().map(str::to_owned)
+    }
+
     /// Returns whether every client needs a certificate.
     pub fn asks_for_certificates(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some() && tls.client_required)

@@ -155,6 +155,9 @@ pub(super) async fn decide_task(
             return answer(StatusCode::FORBIDDEN, &json!({"error": error}));
         }
     };
+    if !in_force.people.may_be(&by) {
+        return no_person(&by);
+    }
     let say = Say {
         approve: said.approve,
         groups: in_force.people.groups_of(&by),
@@ -168,6 +171,11 @@ pub(super) async fn decide_task(
         Ok(task) => answer(StatusCode::OK, &TaskRecord::of(&task)),
         Err(error) => refused(&error),
     }
+}
+
+fn no_person(name: &str) -> Response {
+    let error = format!("{name} is none of the users and groups that the configuration lists under `people`");
+    answer(StatusCode::FORBIDDEN, &json!({"error": error}))
 }
 
 /// Makes a link by which a person decides the task of a run.
@@ -190,6 +198,9 @@ pub(super) async fn link(
     if !may {
         let error = format!("{own} may not make links for {}", asked.who);
         return answer(StatusCode::FORBIDDEN, &json!({"error": error}));
+    }
+    if !in_force.people.may_be(&asked.who) {
+        return no_person(&asked.who);
     }
     let (engine, now) = (app.service.engine(), app.clock.now());
     let found = match find_task(engine.store().as_ref(), &run, asked.step.as_deref(), now).await {

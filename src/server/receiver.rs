@@ -158,6 +158,9 @@ async fn deliver(app: &App, mut intake: Intake) -> Response {
     for bad in &intake.bad {
         app.service.engine().notice(&format!("{bad}; it is passed over"));
     }
+    for warning in &intake.warnings {
+        app.service.engine().notice(warning);
+    }
     app.metrics.alerts(intake.read, intake.bad.len() as u64);
     if intake.truncated > 0 {
         app.service.poll_soon();

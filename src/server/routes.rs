@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::auth::{Auth, Sender};
+use super::browser::{is_for_another_host, is_from_another_site};
 use super::client::Client;
 use super::links::Links;
 use super::metrics::Metrics;
@@ -96,6 +97,11 @@ impl App {
         self.in_force().tls.as_ref().map(|tls| tls.current(self.clock.now(), notice))
     }
 
+    /// Returns whether anybody on this machine may do everything.
+    fn is_open(&self) -> bool {
+        self.in_force().auth.is_empty() && self.options.reachable().is_none()
+    }
+
     /// Returns all routes.
     pub(super) fn router(self: Arc<App>) -> Router {
         let guarded = Router::new()
@@ -152,24 +158,19 @@ async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) ->
     }
 }
 
-/// Returns whether a page of another site makes a browser send this. Without credentials, as on loopback, such a
-/// request would do something; with them browsers send none along.
-fn is_from_another_site(headers: &HeaderMap) -> bool {
-    let says = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    match (says("sec-fetch-site"), says("origin"), says("host")) {
-        (Some(site), ..) => !matches!(site, "same-origin" | "none"),
-        (None, Some(origin), Some(host)) => origin.split_once("://").is_none_or(|(_, from)| from != host),
-        (None, Some(_), None) => true,
-        (None, None, _) => false,
-    }
-}
-
 /// Holds clients back that ask too often. Alertmanager retries 503, and drops what gets 429.
 async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if !request.method().is_safe() && is_from_another_site(request.headers()) {
         return answer(
             StatusCode::FORBIDDEN,
             &json!({"error": "this request comes from a page of another site"}),
+        );
+    }
+    if app.is_open() && is_for_another_host(request.headers(), app.options.own_host().as_deref()) {
+        let hint = "without credentials only an address, localhost and the host of `server.external_url` are answered";
+        return answer(
+            StatusCode::MISDIRECTED_REQUEST,
+            &json!({"error": "this request names another host", "hint": hint}),
         );
     }
     let client = request.extensions().get::<Client>().map(|client| client.address.ip());
@@ -252,25 +253,4 @@ pub(super) fn unauthorized(app: &App) -> Response {
 pub(super) fn answer(status: StatusCode, value: &impl Serialize) -> Response {
     let text = serde_json::to_string(value).unwrap_or_default();
     (status, [(header::CONTENT_TYPE, "application/json")], format!("{text}\n")).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_browser_sends_nothing_for_another_site() {
-        let from = |pairs: &[(&'static str, &'static str)]| {
-            let headers = pairs.iter().map(|(n, v)| (n.parse().unwrap(), HeaderValue::from_static(v)));
-            is_from_another_site(&headers.collect())
-        };
-        assert!(!from(&[("host", "amflow:9096")]), "no browser");
-        assert!(!from(&[("host", "a:1"), ("origin", "http://a:1"), ("sec-fetch-site", "same-origin")]));
-        assert!(!from(&[("host", "a:1"), ("origin", "https://a:1")]));
-        assert!(!from(&[("sec-fetch-site", "none")]), "typed by a person");
-        assert!(from(&[("host", "a:1"), ("origin", "http://b:1")]));
-        assert!(from(&[("host", "a:1"), ("origin", "null")]));
-        assert!(from(&[("host", "a:1"), ("origin", "http://a:1"), ("sec-fetch-site", "cross-site")]));
-        assert!(from(&[("host", "a:1"), ("sec-fetch-site", "same-site")]));
-    }
 }

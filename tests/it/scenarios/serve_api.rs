@@ -41,6 +41,29 @@ const ANN: &str = "authorization: Basic YW5uOnB3\r\n";
 /// eve:pw
 const EVE: &str = "authorization: Basic ZXZlOnB3\r\n";
 
+#[test]
+fn what_everybody_may_decide_is_decided_by_people_where_they_are_listed() {
+    let lab = Lab::alone();
+    lab.write("bot", "b0t\n");
+    lab.write("ann", "pw\n");
+    let asks = ASKS.replace("      approvers: {users: [carl], groups: [oncall]}\n", "");
+    lab.playbook("restart", &asks);
+    lab.configure(&SERVER.replace(", may_act_as_others: [bot]", ""));
+    let served = Served::start(&lab, "");
+    let body = webhook(&[("x", "firing")]).to_string();
+    assert_eq!(served.ask("POST", "/webhook", BOT, body.as_bytes()).0, 200);
+    wait_until("it asks", || lab.runs().iter().any(|run| run["status"] == "waiting"));
+    let run = lab.runs()[0]["run"].as_str().unwrap().to_owned();
+    let yes = json!({"approve": true}).to_string();
+    let decide =
+        |headers: &str| served.ask("POST", &format!("/api/v1/tasks/{run}/decide"), headers, yes.as_bytes());
+    let (status, text) = decide(BOT);
+    assert!(status == 403 && text.contains("bot is none of the users and groups"), "{status} {text}");
+    let link = json!({"for": "bot"}).to_string();
+    assert_eq!(served.ask("POST", &format!("/api/v1/tasks/{run}/link"), BOT, link.as_bytes()).0, 403);
+    assert_eq!(decide(ANN).0, 200);
+}
+
 /// A service with runs that ask.
 fn asked(instances: &[&str]) -> (Lab, Served, Vec<String>) {
     let lab = Lab::alone();
@@ -100,7 +123,7 @@ fn a_link_shows_to_anybody_decides_for_one_and_once() {
     assert_eq!(lab.only_run()["status"], "waiting");
     let say = |token: &str, rest: &str| {
         let form = format!("t={token}&{rest}");
-        served.ask("POST", &format!("/tasks/{run}"), "origin: http://x\r\n", form.as_bytes())
+        served.ask("POST", &format!("/tasks/{run}"), "origin: http://127.0.0.1\r\n", form.as_bytes())
     };
     assert_eq!(say("forged.token", "decision=approve").0, 403);
     assert_eq!(say(&format!("{token}x"), "decision=approve").0, 403);
@@ -132,7 +155,7 @@ fn the_page_of_a_task_loads_nothing_and_is_kept_nowhere() {
     let (_lab, served, runs) = asked(&["web-1"]);
     let path = format!("/tasks/{}?t=nonsense", runs[0]);
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", served.port)).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     for header in [

@@ -95,11 +95,15 @@ fn bodies_of_any_size_are_refused_before_they_take_memory() {
     }
     // A gigabyte that is only announced is refused before it is sent.
     let mut stream = connect(&served);
-    stream.write_all(b"POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: 1073741824\r\n\r\n").unwrap();
+    stream
+        .write_all(b"POST /webhook HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1073741824\r\n\r\n")
+        .unwrap();
     assert!(rest(&mut stream).starts_with("HTTP/1.1 413"));
     // One that is not announced, too.
     let mut stream = connect(&served);
-    stream.write_all(b"POST /webhook HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();
+    stream
+        .write_all(b"POST /webhook HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\n")
+        .unwrap();
     let piece = format!("10000\r\n{}\r\n", " ".repeat(65_536)).into_bytes();
     let sent = (0..16_384).take_while(|_| stream.write_all(&piece).is_ok()).count();
     assert!(sent < 1_024, "{sent} pieces of 64 KiB were taken");
@@ -117,17 +121,17 @@ fn who_is_slow_is_hung_up_on() {
     let lab = lab("header_timeout: 300ms, body_timeout: 300ms");
     let served = Served::start(&lab, "");
     // Nothing, half a head, a head and no end, an idle connection after an answer.
-    for start in ["", "POST /webhook HTTP/1.1\r\nhost: x\r\n"] {
+    for start in ["", "POST /webhook HTTP/1.1\r\nhost: 127.0.0.1\r\n"] {
         let mut stream = connect(&served);
         stream.write_all(start.as_bytes()).unwrap();
         rest(&mut stream);
     }
     let mut stream = connect(&served);
-    stream.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    stream.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").unwrap();
     assert!(rest(&mut stream).starts_with("HTTP/1.1 200"));
     // Alertmanager sends again after 503, and not after 408.
     let mut stream = connect(&served);
-    stream.write_all(b"POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n[").unwrap();
+    stream.write_all(b"POST /webhook HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 10\r\n\r\n[").unwrap();
     let answer = rest(&mut stream);
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: "), "{answer}");
     served.deliver(&webhook(&[("x", "firing")]));
@@ -137,7 +141,7 @@ fn who_is_slow_is_hung_up_on() {
 fn who_drips_is_hung_up_on_too() {
     let lab = lab("header_timeout: 400ms, body_timeout: 400ms");
     let served = Served::start(&lab, "");
-    let head = "POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n";
+    let head = "POST /webhook HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1000\r\n";
     for (start, drop_by_drop) in [("", head.as_bytes()), (head, b"\r\n[          ".as_slice())] {
         let mut streams: Vec<_> = (0..100).map(|_| connect(&served)).collect();
         for stream in &mut streams {
@@ -230,7 +234,8 @@ fn many_large_bodies_at_once_take_no_more_memory_than_a_few() {
                 scope.spawn(|| {
                     let mut stream = connect(&served);
                     stream.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
-                    let head = "POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: 16777216\r\n\r\n";
+                    let head =
+                        "POST /webhook HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 16777216\r\n\r\n";
                     stream.write_all(head.as_bytes()).unwrap();
                     let pieces = body.as_bytes().chunks(1 << 16);
                     let sent = pieces.take_while(|piece| stream.write_all(piece).is_ok()).count();
@@ -254,7 +259,7 @@ fn more_connections_than_allowed_wait_for_their_turn() {
     let served = Served::start(&lab, "");
     let mut idle: Vec<_> = (0..2).map(|_| connect(&served)).collect();
     let mut third = connect(&served);
-    third.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    third.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n").unwrap();
     third.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     assert!(third.read(&mut [0]).is_err(), "it was answered although two are open");
     third.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -280,7 +285,7 @@ fn a_client_that_asks_too_often_is_asked_to_come_again() {
 fn garbage_is_answered_or_hung_up_on_and_harms_nobody() {
     let lab = lab("header_timeout: 300ms, body_timeout: 300ms");
     let served = Served::start(&lab, "");
-    let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(200_000));
+    let long = format!("GET /{} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n", "a".repeat(200_000));
     let many: String = (0..5_000).map(|n| format!("x{n}: y\r\n")).collect();
     let many = format!("GET / HTTP/1.1\r\n{many}\r\n");
     let bytes: Vec<u8> = (0..4_096_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
@@ -288,12 +293,12 @@ fn garbage_is_answered_or_hung_up_on_and_harms_nobody() {
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(),
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
         b"\0\0\0\0\0\0\0\0\r\n\r\n",
-        b"POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 9\r\n\r\n[]",
-        b"POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n[]",
-        b"POST /webhook HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n[]\r\n0\r\n\r\n",
-        b"POST /webhook HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n[]",
-        b"GET /%00%ff/../../etc/passwd HTTP/1.1\r\nhost: x\r\n\r\n",
-        b"POST /webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 6\r\n\r\n\xff\xfe[\0]\0",
+        b"POST /webhook HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 5\r\ncontent-length: 9\r\n\r\n[]",
+        b"POST /webhook HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: -1\r\n\r\n[]",
+        b"POST /webhook HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n[]\r\n0\r\n\r\n",
+        b"POST /webhook HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n[]",
+        b"GET /%00%ff/../../etc/passwd HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
+        b"POST /webhook HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: 6\r\n\r\n\xff\xfe[\0]\0",
         b"FROB /webhook HTTP/9.9\r\n\r\n",
         long.as_bytes(),
         many.as_bytes(),
@@ -336,7 +341,34 @@ fn a_page_of_another_site_cannot_use_a_browser_on_this_machine() {
             assert_eq!(served.ask("POST", path, headers, body.as_bytes()).0, 403, "{path} {headers}");
         }
     }
-    assert_eq!(served.ask("POST", "/webhook", "origin: http://x\r\n", body.as_bytes()).0, 200);
+    assert_eq!(served.ask("POST", "/webhook", "origin: http://127.0.0.1\r\n", body.as_bytes()).0, 200);
+}
+
+#[test]
+fn a_name_that_a_page_has_lead_to_loopback_is_not_answered() {
+    let lab = lab("external_url: 'http://ops.example:9096'");
+    let served = Served::start(&lab, "");
+    let ask = |host: &str, line: &str| {
+        let mut stream = connect(&served);
+        write!(
+            stream,
+            "{line} HTTP/1.1\r\nhost: {host}\r\nsec-fetch-site: same-origin\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        rest(&mut stream).split(' ').nth(1).unwrap().to_owned()
+    };
+    for line in ["GET /api/v1/runs", "GET /metrics", "POST /-/reload", "DELETE /api/v1/pause"] {
+        assert_eq!(ask("evil.example:9096", line), "421", "{line}");
+        for host in ["127.0.0.1:9096", "localhost", "[::1]:1", "ops.example:9096"] {
+            assert_eq!(ask(host, line), "200", "{line} {host}");
+        }
+    }
+    let known = self::lab("auth: [{bearer: {file: token}}]");
+    known.write("token", "t0ken\n");
+    let served = Served::start(&known, "");
+    let mut stream = connect(&served);
+    write!(stream, "GET /api/v1/runs HTTP/1.1\r\nhost: a.proxy\r\nauthorization: Bearer t0ken\r\nconnection: close\r\n\r\n").unwrap();
+    assert!(rest(&mut stream).starts_with("HTTP/1.1 200"), "with credentials a browser sends none");
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn post(served: &Served, config: &Arc<ClientConfig>, name: &'static str, headers
     let mut stream = StreamOwned::new(connection, stream);
     let body = webhook(&[("x", "firing")]).to_string();
     let head = format!(
-        "POST /webhook HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
+        "POST /webhook HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
         body.len()
     );
     if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).is_err() {
