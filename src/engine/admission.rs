@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use super::Engine;
+use super::hand_over::HandedOver;
 use super::needs::in_short;
 use super::ports::{
     Admitted, Ask, Episode, EpisodeKey, KeyAsk, Later, Lease, Observation, RunHeader, StoreError,
@@ -54,6 +55,8 @@ pub struct Offer {
     pub alerts: Vec<Arc<Alert>>,
     /// Whose they are.
     pub scope: String,
+    /// By whom it is handed over to this playbook, whose own trigger then does not count.
+    pub handed_over: Option<HandedOver>,
     /// The verdict.
     pub answer: OfferAnswer,
 }
@@ -133,6 +136,7 @@ impl Engine {
             let (episodes, admitted) = self.store.take_in(seen, delivery.at, asks.asks, owner, now).await?;
             if let Some(admitted) = admitted {
                 offers.extend(answered(asks.of, admitted, delivery));
+                self.hand_over(library, delivery, &new, &mut offers).await?;
                 return Ok(offers);
             }
             episodes
@@ -140,6 +144,7 @@ impl Engine {
         self.tell_of_ends(delivery, &episodes).await?;
         let (mut offers, asks) = self.judge_all(library, delivery, wanted, &episodes);
         offers.extend(self.decide(asks, delivery).await?);
+        self.hand_over(library, delivery, &episodes, &mut offers).await?;
         Ok(offers)
     }
 
@@ -162,8 +167,11 @@ impl Engine {
         let episodes = self.store.preview_episodes(observations(&delivery), delivery.at).await?;
         let wanted = |alert: &Alert, playbook: &str| put_off.is_for(alert, playbook);
         let (mut offers, asks) = self.judge_all(library, &delivery, &wanted, &episodes);
+        let hands_over = library.playbooks().iter().any(|playbook| playbook.limits.hand_over.is_some());
+        let decided = if hands_over { asks.asks.clone() } else { Vec::new() };
         let admitted = self.store.preview(asks.asks, self.clock.now()).await?;
         offers.extend(answered(asks.of, admitted, &delivery));
+        self.preview_hand_over(library, &delivery, &episodes, decided, &mut offers).await?;
         Ok(offers)
     }
 
@@ -251,6 +259,7 @@ impl Engine {
         };
         let (mut offers, asks) = self.judge_all(library, &delivery, &wanted, &episodes);
         offers.extend(self.decide(asks, &delivery).await?);
+        self.hand_over(library, &delivery, &episodes, &mut offers).await?;
         let key = |row: &Later| (row.playbook.clone(), row.scope.clone(), row.target.clone());
         // A row whose alert no playbook wants any more is offered to nobody.
         let offered = |row: &Later| {
@@ -319,8 +328,7 @@ impl Engine {
                     Verdict::Later(closed) => OfferAnswer::Later(closed),
                     Verdict::Skip(skip) => OfferAnswer::Skip(skip),
                 };
-                let judged =
-                    Judged { playbook: playbook.clone(), trigger, group, alerts: vec![alert.clone()] };
+                let judged = Judged::new(playbook, trigger, group, vec![alert.clone()]);
                 offers.push(judged.answered(answer, delivery));
             }
         }
@@ -339,30 +347,33 @@ impl Engine {
             let alerts: Vec<Arc<Alert>> =
                 members.iter().filter_map(|(n, _)| delivery.alerts.get(*n).cloned()).collect();
             let episodes = members.into_iter().map(|(_, key)| key).collect();
-            let ask = self.ask(playbook, trigger, &group, &alerts, episodes, delivery);
-            let judged = Judged { playbook: playbook.clone(), trigger, group, alerts };
-            match ask {
-                Ok(ask) => {
-                    asks.of.push((judged, ask.key.as_ref().map(|k| k.key.clone())));
-                    asks.asks.push(ask);
-                }
-                Err(error) => {
-                    offers.push(judged.answered(OfferAnswer::Skip(Skip::WhenFailed { error }), delivery));
-                }
-            }
+            let judged = Judged::new(playbook, trigger, group, alerts);
+            offers.extend(self.ask_for(judged, episodes, delivery, &mut asks));
         }
         (offers, asks)
     }
 
-    fn ask(
+    /// Adds what the store is to be asked, or returns the offer when it cannot be asked.
+    pub(super) fn ask_for(
         &self,
-        playbook: &Arc<Playbook>,
-        trigger: TriggerStatus,
-        group: &Group,
-        alerts: &[Arc<Alert>],
+        judged: Judged,
         episodes: Vec<EpisodeKey>,
         delivery: &Delivery,
-    ) -> Result<Ask, String> {
+        asks: &mut Asks,
+    ) -> Option<Offer> {
+        match self.ask(&judged, episodes, delivery) {
+            Ok(ask) => {
+                asks.of.push((judged, ask.key.as_ref().map(|k| k.key.clone())));
+                asks.asks.push(ask);
+                None
+            }
+            Err(error) => Some(judged.answered(OfferAnswer::Skip(Skip::WhenFailed { error }), delivery)),
+        }
+    }
+
+    fn ask(&self, judged: &Judged, episodes: Vec<EpisodeKey>, delivery: &Delivery) -> Result<Ask, String> {
+        let Judged { playbook, trigger, group, alerts, handed_over } = judged;
+        let trigger = *trigger;
         let id = super::by_hand::new_id(delivery.at);
         let run = id.to_string();
         let started = Started {
@@ -377,6 +388,7 @@ impl Engine {
             source: delivery.source.clone(),
             by: self.options.started_by.clone(),
             retry_of: None,
+            handed_over_by: handed_over.as_ref().map(|handed| handed.by.clone()),
             seed: u64::from_le_bytes(id.as_bytes().last_chunk::<8>().copied().unwrap_or_default()),
         };
         let key = self.key(playbook, &run, &started, delivery.at)?;
@@ -427,23 +439,33 @@ impl Engine {
 
 /// What the store is asked, and what each question is about, with its concurrency key.
 #[derive(Default)]
-struct Asks {
-    asks: Vec<Ask>,
-    of: Vec<(Judged, Option<String>)>,
+pub(super) struct Asks {
+    pub(super) asks: Vec<Ask>,
+    pub(super) of: Vec<(Judged, Option<String>)>,
 }
 
 /// An [`Offer`] that has no answer yet.
-struct Judged {
-    playbook: Arc<Playbook>,
-    trigger: TriggerStatus,
-    group: Group,
-    alerts: Vec<Arc<Alert>>,
+pub(super) struct Judged {
+    pub(super) playbook: Arc<Playbook>,
+    pub(super) trigger: TriggerStatus,
+    pub(super) group: Group,
+    pub(super) alerts: Vec<Arc<Alert>>,
+    pub(super) handed_over: Option<HandedOver>,
 }
 
 impl Judged {
-    fn answered(self, answer: OfferAnswer, delivery: &Delivery) -> Offer {
-        let Judged { playbook, trigger, group, alerts } = self;
-        Offer { playbook, trigger, group, alerts, scope: delivery.scope.clone(), answer }
+    fn new(
+        playbook: &Arc<Playbook>,
+        trigger: TriggerStatus,
+        group: Group,
+        alerts: Vec<Arc<Alert>>,
+    ) -> Judged {
+        Judged { playbook: playbook.clone(), trigger, group, alerts, handed_over: None }
+    }
+
+    pub(super) fn answered(self, answer: OfferAnswer, delivery: &Delivery) -> Offer {
+        let Judged { playbook, trigger, group, alerts, handed_over } = self;
+        Offer { playbook, trigger, group, alerts, scope: delivery.scope.clone(), handed_over, answer }
     }
 }
 
@@ -461,7 +483,11 @@ fn observations(delivery: &Delivery) -> Vec<Observation> {
 }
 
 /// Makes offers of what the store was asked and answered.
-fn answered(of: Vec<(Judged, Option<String>)>, admitted: Vec<Admitted>, delivery: &Delivery) -> Vec<Offer> {
+pub(super) fn answered(
+    of: Vec<(Judged, Option<String>)>,
+    admitted: Vec<Admitted>,
+    delivery: &Delivery,
+) -> Vec<Offer> {
     let answers = of.into_iter().zip(admitted).map(|((judged, key), admitted)| {
         let answer = match admitted {
             Admitted::Claimed { run } => OfferAnswer::Skip(Skip::Claimed { run }),
@@ -484,7 +510,7 @@ fn answered(of: Vec<(Judged, Option<String>)>, admitted: Vec<Admitted>, delivery
 }
 
 /// Puts off until what a playbook needs is there.
-fn missing(what: String) -> Closed {
+pub(super) fn missing(what: String) -> Closed {
     Closed { reason: LaterReason::Missing, until: None, detail: what }
 }
 

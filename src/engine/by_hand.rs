@@ -68,7 +68,7 @@ impl Engine {
         let scope = started.scope.clone();
         if let Some(what) = in_short(&lacks) {
             let answer = OfferAnswer::Skip(Skip::Missing { what });
-            return Ok(Offer { playbook, trigger, group, alerts, scope, answer });
+            return Ok(Offer { playbook, trigger, group, alerts, scope, handed_over: None, answer });
         }
         let ask = Ask {
             header: header.clone(),
@@ -94,6 +94,6 @@ impl Engine {
             Some(Admitted::Claimed { run }) => OfferAnswer::Skip(Skip::Claimed { run }),
             None => return Err(unreadable()),
         };
-        Ok(Offer { playbook, trigger, group, alerts, scope, answer })
+        Ok(Offer { playbook, trigger, group, alerts, scope, handed_over: None, answer })
     }
 }

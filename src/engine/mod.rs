@@ -7,6 +7,7 @@ mod admission;
 mod by_hand;
 mod driver;
 mod ends;
+mod hand_over;
 mod heart;
 mod keep;
 mod look_ahead;
@@ -37,6 +38,7 @@ pub use crate::playbook::WhenBusy;
 pub use crate::run::gate_keys;
 pub use admission::{Delivery, Offer, OfferAnswer, StartedRun, waits_for_a_run};
 pub use driver::{RunEnd, RunEndKind};
+pub use hand_over::{HandedOver, heirs};
 pub use needs::{HeldBack, Lack, Offered, Readiness};
 pub use options::EngineOptions;
 pub use ports::{

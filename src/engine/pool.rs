@@ -149,6 +149,8 @@ struct Crew<'a> {
     /// All other offers.
     offers: Vec<Offer>,
     ends: Vec<RunEnd>,
+    /// Alerts of amflow's own that are being raised.
+    telling: JoinSet<()>,
 }
 
 impl<'a> Crew<'a> {
@@ -163,11 +165,13 @@ impl<'a> Crew<'a> {
             runs.spawn(engine.begun_again(run).work());
         }
         let (again, offers, ends) = (VecDeque::new(), Vec::new(), Vec::new());
-        Crew { engine, library, delivery, runs, again, offers, ends }
+        let telling = JoinSet::new();
+        Crew { engine, library, delivery, runs, again, offers, ends, telling }
     }
 
     /// Begins the runs that were started, and remembers who waits for one of them.
     fn begin(&mut self, offers: Vec<Offer>) {
+        self.engine.tell_beside(&offers, &mut self.telling);
         for mut offer in offers {
             if let Some(begun) = self.engine.begun(&mut offer) {
                 self.runs.spawn(begun.work());
@@ -215,6 +219,7 @@ impl<'a> Crew<'a> {
                 else => break,
             }
         }
+        while self.telling.join_next().await.is_some() {}
         failed.map_or(Ok(()), Err)
     }
 

@@ -666,7 +666,7 @@ pub trait Store: Send + Sync {
 /// An alert of amflow's own that stands in Alertmanager until the original is resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Raised {
-    /// The run, or the breaker's key.
+    /// The run with the hold's id; the breaker's key; the key of a gate of comebacks with the alert's fingerprint.
     pub id: String,
     /// What is posted.
     pub alert: crate::step::AlertHold,

@@ -104,8 +104,12 @@ pub(super) fn read(alert: &Value) -> Option<Alert> {
     serde_json::from_value(alert.clone()).ok()
 }
 
-/// Returns the row of an offer that comes back.
+/// Returns the row of an offer that comes back. What is handed over and comes later is in the row of the playbook that
+/// hands it over, and is offered again with it.
 pub(super) fn row(offer: &Offer, since: Timestamp) -> Option<Later> {
+    if offer.handed_over.is_some() {
+        return None;
+    }
     let OfferAnswer::Later(closed) = &offer.answer else { return None };
     Some(Later {
         playbook: offer.playbook.name.to_string(),

@@ -1,8 +1,8 @@
-//! Alerts of amflow's own that outlive their run: `AmflowRunFailed` stands until the original alert is
-//! resolved or a later run succeeds, `AmflowBreakerOpen` until the breaker is reset. Both are posted again
-//! meanwhile, because Alertmanager forgets alerts when it restarts.
+//! Alerts of amflow's own that outlive their run: `AmflowRunFailed` and `AmflowComesBack` stand until the original
+//! alert is resolved or a later run succeeds, `AmflowBreakerOpen` and `AmflowComesBack` until the breaker is reset.
+//! All are posted again meanwhile, because Alertmanager forgets alerts when it restarts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -108,9 +108,7 @@ impl Engine {
         if raised.is_empty() {
             return Ok(());
         }
-        let gates = self.store.gates(gate_keys::breaker("")).await?;
-        let open: Vec<String> =
-            gates.into_iter().filter_map(|(key, state)| is_open(&state).then_some(key)).collect();
+        let open = self.open_gates(&raised).await?;
         let looked = self.look(&raised).await;
         let (mut changed, mut over, mut lapsed) = (Vec::new(), Vec::new(), Vec::new());
         for mut raised in raised {
@@ -139,6 +137,20 @@ impl Engine {
         self.take_back(over).await
     }
 
+    /// Returns the keys of the gates that are still closed, of those that raised alerts tell of.
+    async fn open_gates(&self, raised: &[Raised]) -> Result<BTreeSet<String>, StoreError> {
+        let breakers = self.store.gates(gate_keys::breaker("")).await?;
+        let mut open: BTreeSet<String> =
+            breakers.into_iter().filter_map(|(key, state)| is_open(&state).then_some(key)).collect();
+        for playbook in
+            raised.iter().filter(|r| comeback_gate(r).is_some()).map(|r| &r.playbook).collect::<BTreeSet<_>>()
+        {
+            let gates = self.store.gates(gate_keys::comebacks(playbook, "")).await?;
+            open.extend(gates.into_iter().filter_map(|(key, state)| (state.failures > 0).then_some(key)));
+        }
+        Ok(open)
+    }
+
     /// Looks for the alerts whose end ends what was raised.
     async fn look(&self, raised: &[Raised]) -> Result<Sighted, String> {
         let mut fingerprints: Vec<_> = raised.iter().flat_map(|r| r.watch.fingerprints()).collect();
@@ -155,9 +167,17 @@ impl Engine {
         }
     }
 
-    fn standing(&self, raised: &mut Raised, open: &[String], looked: &Result<Sighted, String>) -> Standing {
+    fn standing(
+        &self,
+        raised: &mut Raised,
+        open: &BTreeSet<String>,
+        looked: &Result<Sighted, String>,
+    ) -> Standing {
         if raised.watch.fingerprints().is_empty() {
             return if open.contains(&raised.id) { Standing::Stands } else { Standing::Over };
+        }
+        if comeback_gate(raised).is_some_and(|gate| !open.contains(gate)) {
+            return Standing::Over;
         }
         match looked {
             Ok(sighted) => raised.watch.looked(sighted, &[]),
@@ -188,21 +208,30 @@ impl Engine {
         if gone.is_empty() { Ok(()) } else { self.store.put_raised(Vec::new(), gone).await }
     }
 
-    async fn hold(&self, id: &str, alert: AlertHold, action: HoldAction) -> Reply {
+    pub(super) async fn hold(&self, id: &str, alert: AlertHold, action: HoldAction) -> Reply {
         let (run, path) = id.split_once('/').unwrap_or((id, ""));
         let effect =
             Effect::Hold(HoldEffect { action, hold: Hold::Alert(alert), owner: id.to_owned(), id: None });
         let call = Call { run: run.to_owned(), path: path.to_owned(), attempt: 1, effect };
         let reply = self.performer.perform(&call, SHORT, &CancellationToken::new()).await;
         if !matches!(reply, Reply::Held { .. }) {
-            let what = match path {
-                "" => format!("the alert that {run} is open"),
-                _ => format!("the alert that run {run} failed"),
+            let what = if path.is_empty() {
+                format!("the alert that {run} is open")
+            } else if id.starts_with(gate_keys::COMEBACKS) {
+                "the alert that another one comes back".to_owned()
+            } else {
+                format!("the alert that run {run} failed")
             };
             self.reporter.notice(&format!("{what} could not be posted or resolved"));
         }
         reply
     }
+}
+
+/// Returns the gate that a raised alert tells of, when it is one about comebacks.
+fn comeback_gate(raised: &Raised) -> Option<&str> {
+    let (gate, _) = raised.id.rsplit_once('/')?;
+    gate.starts_with(&gate_keys::comebacks(&raised.playbook, "")).then_some(gate)
 }
 
 fn is_open(state: &GateState) -> bool {

@@ -234,6 +234,7 @@ impl Service {
             return Err(Refusal::Full { limit });
         }
         let mut offers = engine.admit(&library, delivery).await?;
+        self.tell(&engine, &offers);
         let receipt = self.begin(&engine, &mut offers);
         if delivery.listed.is_some() {
             engine.settle_put_off(delivery, &offers).await?;
@@ -249,6 +250,13 @@ impl Service {
             }
         }
         Ok(receipt)
+    }
+
+    /// Raises what came back too often, while its caller goes on.
+    fn tell(&self, engine: &Engine, offers: &[Offer]) {
+        let mut telling = JoinSet::new();
+        engine.tell_beside(offers, &mut telling);
+        telling.detach_all();
     }
 
     /// Hands the runs that offers have started to those who work on them.
@@ -416,9 +424,10 @@ impl Service {
         for scope in scopes {
             let of_scope: Vec<_> = rows.iter().filter(|row| row.scope == scope).cloned().collect();
             let (mut offers, mut over) = engine.admit_rows(library, &scope, &of_scope).await?;
+            self.tell(engine, &offers);
             self.begin(engine, &mut offers);
             let mut changed = Vec::new();
-            for offer in &offers {
+            for offer in offers.iter().filter(|offer| offer.handed_over.is_none()) {
                 let OfferAnswer::Later(now) = &offer.answer else {
                     over.push(key_of(offer));
                     continue;

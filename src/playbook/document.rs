@@ -27,6 +27,8 @@ pub(super) struct Document {
 pub(super) struct Documents {
     /// In the order of the files.
     pub(super) all: Vec<Document>,
+    /// Whether these are all playbooks, and not the text that a run keeps of its own.
+    pub(super) is_library: bool,
     by_name: HashMap<String, usize>,
 }
 
@@ -43,6 +45,11 @@ impl Document {
 }
 
 impl Documents {
+    /// Makes room for all playbooks.
+    pub(super) fn of_library() -> Documents {
+        Documents { is_library: true, ..Documents::default() }
+    }
+
     /// Reads files, each of which may hold any number of documents.
     pub(super) fn read(&mut self, files: Vec<(String, Vec<u8>)>, out: &mut Diagnostics) {
         let bytes = files.iter().map(|(_, bytes)| bytes.len()).sum();

@@ -15,6 +15,7 @@ pub(super) fn limits(reader: &mut Reader<'_>, playbook: &Node) -> Limits {
         breaker: reader.count_or_none(node, "breaker", default.breaker),
         max_comebacks: reader.count_or_none(node, "max_comebacks", default.max_comebacks),
         flap_window: reader.duration(node, "flap_window").unwrap_or(default.flap_window),
+        hand_over: reader.text(node, "hand_over").map(str::to_owned),
     }
 }
 

@@ -11,6 +11,7 @@ mod schema;
 mod read;
 mod trigger;
 mod limits;
+mod hand_over;
 mod names;
 mod flow;
 mod count;

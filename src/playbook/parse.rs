@@ -53,7 +53,7 @@ impl Loaded {
 /// Nothing stops at the first problem: every file is read and every playbook compiled as far as it goes.
 pub fn parse_files(files: impl IntoIterator<Item = (String, Vec<u8>)>, facts: &Facts) -> Loaded {
     let mut diagnostics = Diagnostics::new();
-    let mut documents = Documents::default();
+    let mut documents = Documents::of_library();
     documents.read(files.into_iter().collect(), &mut diagnostics);
     let mut playbooks = Vec::with_capacity(documents.all.len());
     let bytes = documents.all.iter().map(|document| document.source().len()).sum();
@@ -159,6 +159,7 @@ impl<'p, 'd> Parser<'p, 'd> {
         let when = self.trigger_when(root);
         let trigger = trigger(&mut self.reader, root, when);
         let limits = limits::limits(&mut self.reader, root);
+        self.check_hand_over(root, &limits, &trigger.statuses);
         let recheck = limits::recheck(&self.reader, root);
         let sync = self.sync(root, recheck);
         let timeout = self.reader.timeout_or_none(root, "timeout", Some(DEFAULT_TIMEOUT));

@@ -93,6 +93,9 @@ pub struct LimitsSpec {
     pub max_comebacks: Option<String>,
     /// How soon after a run that succeeded a firing counts as a comeback. Default `30m`.
     pub flap_window: Option<String>,
+    /// The playbook that gets an alert which came back too often, once for each time that it fires. The trigger of
+    /// that playbook does not apply, its limits do. Without one `sync: {on_failure: alert}` raises `AmflowComesBack`.
+    pub hand_over: Option<String>,
 }
 
 /// What a playbook shares with others one at a time.
@@ -116,7 +119,8 @@ pub struct SyncSpec {
     pub inhibit: Option<bool>,
     /// Mute these alerts while working, each by a silence on all its labels.
     pub silence: Option<bool>,
-    /// `alert`: raise `AmflowRunFailed` when a run fails; `none` (the default): don't.
+    /// `alert`: raise `AmflowRunFailed` when a run fails, `AmflowBreakerOpen` when the breaker opens, and
+    /// `AmflowComesBack` for an alert that came back too often; `none` (the default): don't.
     pub on_failure: Option<OnFailureSpec>,
     /// At most so long muted per run. Default `30m`.
     pub max: Option<String>,
@@ -302,7 +306,7 @@ pub enum WhenBusySpec {
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum OnFailureSpec {
-    /// Raises `AmflowRunFailed`.
+    /// Raises `AmflowRunFailed`, `AmflowBreakerOpen`, `AmflowComesBack`.
     Alert,
     /// Nothing.
     None,

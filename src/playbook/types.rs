@@ -153,6 +153,8 @@ pub struct Limits {
     pub max_comebacks: Option<u32>,
     /// How soon after a run that succeeded a firing is a comeback. Default 30m.
     pub flap_window: Duration,
+    /// The playbook that gets an alert which came back too often.
+    pub hand_over: Option<String>,
 }
 
 impl Default for Limits {
@@ -164,6 +166,7 @@ impl Default for Limits {
             breaker: Some(3),
             max_comebacks: Some(3),
             flap_window: Duration::from_secs(30 * 60),
+            hand_over: None,
         }
     }
 }
@@ -212,7 +215,8 @@ pub struct Sync {
     pub inhibit: bool,
     /// Mute exactly these alerts by a silence while working.
     pub silence: bool,
-    /// Raise `AmflowRunFailed` on failure.
+    /// Raise `AmflowRunFailed` on failure, `AmflowBreakerOpen` when the breaker opens, and `AmflowComesBack` for an
+    /// alert that came back too often and is handed over to no playbook.
     pub alert_on_failure: bool,
     /// At most so long muted per run. Default 30m.
     pub max: Duration,

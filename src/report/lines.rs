@@ -22,7 +22,10 @@ pub fn event_line(header: &RunHeader, stamped: &Stamped) -> Option<String> {
                 1 => header.target.clone(),
                 n => format!("{n} alerts of {}", header.target),
             };
-            format!("started for {alerts}")
+            match &started.handed_over_by {
+                Some(playbook) => format!("started for {alerts}, handed over by {playbook}"),
+                None => format!("started for {alerts}"),
+            }
         }
         RunEvent::GateWanted { key } => format!("waits for the concurrency key `{key}`"),
         RunEvent::AttemptStarted { path, attempt, effect: Some(effect), .. } => {

@@ -114,6 +114,9 @@ pub struct PlanRecord {
     pub target: String,
     /// Fingerprints of its alerts.
     pub fingerprints: Vec<String>,
+    /// The playbook that hands the alerts over; absent: they match this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handed_over_by: Option<String>,
     /// What it would do.
     pub steps: Vec<StepRecord>,
 }
@@ -289,6 +292,7 @@ pub fn plan_record(offer: &Offer, header: &RunHeader, steps: Vec<StepRecord>) ->
         trigger: offer.trigger.as_str().to_owned(),
         target: header.target.clone(),
         fingerprints: offer.alerts.iter().map(|a| a.fingerprint.to_string()).collect(),
+        handed_over_by: offer.handed_over.as_ref().map(|handed| handed.by.clone()),
         steps,
     }
 }

@@ -103,6 +103,9 @@ fn admission(summary: &RunSummary, started: &Started) -> Vec<String> {
     if let Some(run) = &started.retry_of {
         source.push_str(&format!(", again for run {run}"));
     }
+    if let Some(playbook) = &started.handed_over_by {
+        source.push_str(&format!(", handed over by playbook {playbook}: it came back too often"));
+    }
     let mut lines = vec![source];
     for alert in started.alerts.iter().take(MOST_ALERTS).map(KeptAlert::json) {
         lines.push(format!("alert     {}", escape_for_terminal(&labels(&alert))));

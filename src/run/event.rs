@@ -242,6 +242,9 @@ pub struct Started {
     /// The run that this one tries again (`runs retry`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<String>,
+    /// The playbook whose runs did not keep its alert away, and whose `limits.hand_over` names this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handed_over_by: Option<String>,
     /// Seed of the jitter of its retries.
     #[serde(default)]
     pub seed: u64,

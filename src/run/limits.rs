@@ -29,6 +29,8 @@ pub mod gate_keys {
     pub const PAUSE_ALL: &str = "pause:*";
     /// Runs running, over all playbooks.
     pub const RUNNING: &str = "running:*";
+    /// How the keys of comebacks begin.
+    pub const COMEBACKS: &str = "comebacks:";
     /// Starts, over all playbooks.
     pub const STARTS: &str = "starts:*";
 
@@ -49,7 +51,7 @@ pub mod gate_keys {
 
     /// Returns the comebacks of a target.
     pub fn comebacks(playbook: &str, target: &str) -> String {
-        format!("comebacks:{playbook}:{target}")
+        format!("{COMEBACKS}{playbook}:{target}")
     }
 
     /// Returns the rate of a playbook.

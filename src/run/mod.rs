@@ -37,7 +37,7 @@ pub use gate::{
 pub use kept::KeptAlert;
 pub use limits::{GlobalLimits, asked as gates_asked, gate_keys, settled as gates_settled};
 pub use machine::{Machine, Next, Options, PendingCall, Waits};
-pub use mutes::{RAISED_LEASE, is_mute, is_raised};
+pub use mutes::{RAISED_LEASE, comes_back_alert, is_mute, is_raised};
 pub use planned::{Planned, PlannedMove, PlannedPart, next_to_read};
 pub use scope::{base_scope, fill_vars, key as concurrency_key};
 pub use state::{Approval, AskedAgain, Attempt, Ending, HoldState, Node, Parked, Run};

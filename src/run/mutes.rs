@@ -15,7 +15,7 @@ const MUTE: &str = "sync/mute/";
 const RAISED: &str = "sync/failed/";
 /// Seconds that a mute lasts without a renewal: 5 minutes.
 const MUTE_LEASE: u64 = 300;
-/// Seconds that `AmflowRunFailed` and `AmflowBreakerOpen` are posted for: 24 hours.
+/// Seconds that `AmflowRunFailed`, `AmflowBreakerOpen` and `AmflowComesBack` are posted for: 24 hours.
 pub const RAISED_LEASE: u64 = 24 * 3_600;
 
 /// Returns whether a hold mutes the run's alerts.
@@ -128,6 +128,32 @@ fn own_labels(alert: &RunAlert, state: &str, run: &str) -> BTreeMap<String, Stri
     labels
 }
 
+/// Gives labels another name, and keeps the name that they had.
+fn renamed(labels: &mut BTreeMap<String, String>, name: &str) -> String {
+    let original = labels.insert("alertname".to_owned(), name.to_owned()).unwrap_or_default();
+    labels.insert("amflow_alertname".to_owned(), original.clone());
+    original
+}
+
+/// Makes the alert that another one came back too often, whatever a playbook did. `why` is for people.
+pub fn comes_back_alert(alert: &RunAlert, playbook: &str, why: &str) -> AlertHold {
+    let mut labels: BTreeMap<_, _> = alert.labels.iter().cloned().collect();
+    let name = renamed(&mut labels, "AmflowComesBack");
+    labels.insert("amflow_state".to_owned(), "failed".to_owned());
+    labels.insert("amflow_playbook".to_owned(), playbook.to_owned());
+    AlertHold {
+        labels,
+        annotations: BTreeMap::from([
+            ("summary".to_owned(), format!("{name} comes back whatever playbook {playbook} does")),
+            ("description".to_owned(), why.to_owned()),
+            ("command".to_owned(), format!("amflow breakers reset {playbook}")),
+        ]),
+        starts_at: alert.starts_at,
+        lease_seconds: RAISED_LEASE,
+        generator_url: alert.generator_url.clone(),
+    }
+}
+
 /// Wants `AmflowRunFailed` for each alert of the run, once.
 pub(super) fn raise(machine: &mut Machine, ending: &Ending) {
     if machine.run.holds.keys().any(|id| is_raised(id)) {
@@ -136,8 +162,7 @@ pub(super) fn raise(machine: &mut Machine, ending: &Ending) {
     let playbook = machine.run.started.playbook.clone();
     for (n, alert) in machine.run.alerts.clone().into_iter().enumerate() {
         let mut labels = own_labels(&alert, "failed", &machine.run.id);
-        let name = labels.insert("alertname".to_owned(), "AmflowRunFailed".to_owned()).unwrap_or_default();
-        labels.insert("amflow_alertname".to_owned(), name.clone());
+        let name = renamed(&mut labels, "AmflowRunFailed");
         labels.insert("amflow_playbook".to_owned(), playbook.clone());
         let hold = Hold::Alert(AlertHold {
             labels,

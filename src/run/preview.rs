@@ -318,6 +318,7 @@ mod tests {
             source: "stdin".to_owned(),
             by: None,
             retry_of: None,
+            handed_over_by: None,
             seed: 0,
         };
         let at = jiff::Timestamp::UNIX_EPOCH;

@@ -97,6 +97,7 @@ fn run_value(run: &Run, status: &str) -> Value {
         "scope": run.started.scope,
         "source": run.started.source,
         "started_at": run.started_at.to_string(),
+        "handed_over_by": run.started.handed_over_by.as_deref().unwrap_or_default(),
         "reason": run.ending.as_ref().map_or("", |e| e.reason.as_str()),
     })
 }

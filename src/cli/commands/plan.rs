@@ -172,6 +172,9 @@ impl Print<'_> {
         }
         let ui = &self.context.ui;
         self.verdict(ui.paint(Tone::Good, "start"), &offer.playbook, &target(offer));
+        if let Some(handed) = &offer.handed_over {
+            ui.line(format_args!("    handed over by {}: {}", handed.by, escape_for_terminal(&handed.why)));
+        }
         sync_lines(self.context, &offer.playbook);
         for (part, planned) in parts {
             if *part != "steps" {

@@ -16,7 +16,7 @@ use crate::cli::textfile;
 use crate::cli::ui::Tone;
 use crate::cli::workbench::{self, Workbench};
 use crate::client::Cluster;
-use crate::engine::{HeldBack, Offer, OfferAnswer, Readiness, Resumed, RunEnd, RunEndKind, Take};
+use crate::engine::{HeldBack, Offer, OfferAnswer, Readiness, Resumed, RunEnd, RunEndKind, Take, heirs};
 use crate::perform::Live;
 use crate::report::{LaterRecord, OUTPUT_VERSION, RunReport, SkipRecord, run_record, short_id};
 use crate::run::{RunStatus, Skip};
@@ -136,8 +136,10 @@ fn refuse_missing(context: &Context, reading: &Reading) -> Result<(), CliError> 
     let performer = Live::new(workbench::live_options(context, &reading.settings)?);
     let mut readiness = Readiness::new(&options.offered, &options.env, &performer);
     let playbooks = matching.into_iter().filter_map(|at| reading.library.playbooks().get(at as usize));
+    let mut playbooks: Vec<_> = playbooks.collect();
+    playbooks.extend(heirs(&reading.library, &playbooks));
     let held: Vec<HeldBack> =
-        playbooks.map(|playbook| (playbook.clone(), readiness.lacks(playbook))).collect();
+        playbooks.into_iter().map(|playbook| (playbook.clone(), readiness.lacks(playbook))).collect();
     if held.iter().all(|(_, lacks)| lacks.is_empty()) {
         return Ok(());
     }

@@ -5,6 +5,7 @@ mod world;
 mod admission;
 mod by_hand;
 mod clock;
+mod comebacks;
 mod crash;
 mod holds;
 mod people;

@@ -180,6 +180,7 @@ fn journal(events: Vec<RunEvent>) -> Vec<Stamped> {
         source: "poll".to_owned(),
         by: None,
         retry_of: None,
+        handed_over_by: None,
         seed: 1,
     }));
     let events = std::iter::once(started).chain(events);

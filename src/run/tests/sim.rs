@@ -122,6 +122,7 @@ pub(super) fn started() -> RunEvent {
         source: "poll".to_owned(),
         by: Some("starter".to_owned()),
         retry_of: None,
+        handed_over_by: None,
         seed: 7,
     }))
 }

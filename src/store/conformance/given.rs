@@ -81,6 +81,7 @@ pub(super) fn started(header: &RunHeader) -> RunEvent {
         source: "poll".to_owned(),
         by: None,
         retry_of: None,
+        handed_over_by: None,
         seed: 7,
     }))
 }

@@ -118,6 +118,7 @@ fn begins(playbook: &Arc<Playbook>) {
         source: "stdin".to_owned(),
         by: None,
         retry_of: None,
+        handed_over_by: None,
         seed: 1,
     };
     let journal = [Stamped { seq: 1, at, event: RunEvent::RunStarted(Box::new(started)) }];

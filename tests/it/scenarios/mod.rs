@@ -7,6 +7,7 @@ mod approvals;
 mod bad_input;
 mod burst;
 mod clock;
+mod comebacks;
 mod failures;
 mod kills;
 mod large;
