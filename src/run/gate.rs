@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::limits::gate_keys;
+use super::pauses::in_force;
 use crate::model::format_duration;
 use crate::text::plural;
 
@@ -84,6 +85,9 @@ pub struct GateState {
     /// Why and by whom it is paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<Paused>,
+    /// Who ended the last pause that did not end by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpaused: Option<Unpaused>,
     /// After a pause or a breaker's reset, starts trickle: one, then the next when it succeeded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trickle: bool,
@@ -132,6 +136,16 @@ pub struct Paused {
     /// Why, in the words of who paused.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// Who.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
+}
+
+/// The end of a pause by a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unpaused {
+    /// When.
+    pub at: Timestamp,
     /// Who.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub by: String,
@@ -251,7 +265,10 @@ pub enum Change {
     /// A person paused.
     Pause(Paused),
     /// A person ended the pause.
-    Unpause,
+    Unpause {
+        /// Who.
+        by: String,
+    },
     /// A person reset the breaker.
     Reset,
 }
@@ -392,30 +409,6 @@ fn check_pause(state: &GateState, ask: &GateAsk, now: Timestamp) -> Result<(), C
     closed(LaterReason::Paused, paused.until, in_force(&ask.key, paused, now))
 }
 
-/// Returns the pauses that are in force, in words; `gates` are those whose key is a pause's.
-pub fn pauses_in_words(gates: &[(String, GateState)], now: Timestamp) -> Vec<String> {
-    gates.iter().filter_map(|(key, gate)| Some(in_force(key, gate.pause_in_force(now)?, now))).collect()
-}
-
-/// Says what is paused, by whom, why, and until when.
-fn in_force(key: &str, paused: &Paused, now: Timestamp) -> String {
-    let playbook = key.strip_prefix(gate_keys::pause("").as_str()).filter(|_| key != gate_keys::PAUSE_ALL);
-    let mut said = playbook.map_or_else(|| "everything".to_owned(), |name| format!("playbook {name}"));
-    said.push_str(" is paused");
-    if !paused.by.is_empty() {
-        said.push_str(&format!(" by {}", paused.by));
-    }
-    if !paused.reason.is_empty() {
-        said.push_str(&format!(": {}", paused.reason));
-    }
-    let end = match (paused.until, playbook) {
-        (Some(until), _) => format!("{} to go", in_words(now, until)),
-        (None, Some(playbook)) => format!("until `amflow unpause --playbook {playbook}`"),
-        (None, None) => "until `amflow unpause`".to_owned(),
-    };
-    format!("{said} ({end})")
-}
-
 fn ago(then: Option<Timestamp>, now: Timestamp) -> String {
     then.map_or_else(|| "0s".to_owned(), |then| in_words(then, now))
 }
@@ -426,7 +419,7 @@ fn one_by_one(after: &str, run: &str) -> String {
 }
 
 /// Says how long it is from one moment to another, as far as it matters to people.
-fn in_words(from: Timestamp, to: Timestamp) -> String {
+pub(super) fn in_words(from: Timestamp, to: Timestamp) -> String {
     let seconds = to.duration_since(from).as_secs().max(0);
     match seconds {
         0..120 => format!("{seconds}s"),
@@ -516,8 +509,9 @@ pub fn settle(state: &mut GateState, change: &Change, now: Timestamp) {
             }
         }
         Change::Pause(paused) => state.paused = Some(paused.clone()),
-        Change::Unpause => {
+        Change::Unpause { by } => {
             if state.paused.take().is_some() {
+                state.unpaused = Some(Unpaused { at: now, by: by.clone() });
                 state.trickle = true;
                 state.trickling = None;
             }

@@ -251,10 +251,11 @@ pub(super) async fn pause(
 /// Ends a pause.
 pub(super) async fn unpause(
     State(app): State<Arc<App>>,
+    Extension(sender): Extension<Sender>,
     query: Result<Query<PauseQuery>, QueryRejection>,
 ) -> Response {
     match query {
-        Ok(Query(query)) => change(app, query.playbook, Change::Unpause).await,
+        Ok(Query(query)) => change(app, query.playbook, Change::Unpause { by: name_of(&sender) }).await,
         Err(error) => bad_query(&error),
     }
 }

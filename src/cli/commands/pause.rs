@@ -82,7 +82,8 @@ pub(super) fn pause(args: &PauseArgs, context: &Context) -> Result<Exit, CliErro
 /// Ends a pause.
 pub(super) fn unpause(args: &UnpauseArgs, context: &Context) -> Result<Exit, CliError> {
     let now = workbench::clock().now();
-    let before = change(context, &args.store, args.playbook.as_deref(), Change::Unpause, now)?;
+    let by = workbench::os_user(context);
+    let before = change(context, &args.store, args.playbook.as_deref(), Change::Unpause { by }, now)?;
     let what = args.playbook.as_ref().map_or("everything".to_owned(), |p| format!("playbook {p}"));
     match before.and_then(|gate| gate.paused) {
         Some(_) => context.ui.say(format_args!("{what} is no longer paused; runs start one by one at first")),

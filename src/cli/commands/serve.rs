@@ -1,5 +1,6 @@
 //! `amflow serve`: the engine, always on: takes webhooks, polls beside them, drains when it is told to end.
 
+mod pauses;
 mod poller;
 
 use std::collections::HashSet;
@@ -282,6 +283,8 @@ impl Serving<'_> {
         let stop_server = CancellationToken::new();
         let answering = tokio::spawn(server.run(stop_server.clone()));
         let mut poller = self.start_poller();
+        let (tell, mut pauses) = mpsc::channel(16);
+        let watching = tokio::spawn(pauses::watch(self.service.clone(), self.clock.clone(), tell));
         let playbooks = plural(self.loaded.library.playbooks().len(), "playbook");
         let scheme = if self.loaded.server.options.tls.is_some() { "https" } else { "http" };
         self.say(log, Level::Info, &format!("listens on {scheme}://{}, {playbooks}", addresses.join(", ")));
@@ -302,6 +305,7 @@ impl Serving<'_> {
             tokio::select! {
                 left = &mut work => break left,
                 Some(line) = lines.recv() => { log.write(&line); continue; }
+                Some(told) = pauses.recv() => { self.say(log, Level::Warn, &told); continue; }
                 _ = interrupt.recv() => { self.end(&mut deadline, "SIGINT", log); continue; }
                 _ = terminate.recv() => { self.end(&mut deadline, "SIGTERM", log); continue; }
                 _ = hangup.recv() => {
@@ -340,6 +344,7 @@ impl Serving<'_> {
             }
         };
         poller.abort();
+        watching.abort();
         stop_server.cancel();
         let _ = answering.await;
         let left = left.unwrap_or(0);

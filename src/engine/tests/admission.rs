@@ -117,7 +117,7 @@ async fn after_a_pause_starts_trickle_until_one_succeeds() {
     let process = world.process(1, fails_once, |_| {});
     let (offers, ends) = process.go(&library, &delivery).await;
     assert_eq!((verdicts(&offers), ends.len()), (vec!["later: paused".to_owned(); 4], 0));
-    world.change(gate_keys::PAUSE_ALL, Change::Unpause).await;
+    world.change(gate_keys::PAUSE_ALL, Change::Unpause { by: String::new() }).await;
     let mut offers = process.engine.admit(&library, &delivery).await.unwrap();
     assert_eq!(verdicts(&offers), ["later: trickle", "later: trickle", "later: trickle", "started"]);
     let ends = process.engine.complete(&library, Some(&delivery), &mut offers, Vec::new()).await.unwrap();

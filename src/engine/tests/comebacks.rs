@@ -116,7 +116,7 @@ async fn what_is_handed_over_is_bound_by_the_limits_of_who_gets_it_and_is_not_fo
     let rows = world.store.later(None).await.unwrap();
     let rows: Vec<_> = rows.iter().map(|row| row.playbook.as_str()).collect();
     assert_eq!(rows, ["mends"], "it is offered again with the alert of who hands it over");
-    world.change(&gate_keys::pause("people"), Change::Unpause).await;
+    world.change(&gate_keys::pause("people"), Change::Unpause { by: String::new() }).await;
     let (offers, ends) = process.go(&library, &third).await;
     assert_eq!(
         (said(&offers).as_str(), words(&ends)),

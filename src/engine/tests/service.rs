@@ -115,7 +115,7 @@ async fn what_was_put_off_and_has_resolved_is_dropped() {
         assert_eq!(service.deliver(world.delivery(&["x", "y"])).await.unwrap().later, 2);
         service.deliver(ended(&world, "x")).await.unwrap();
         until(&world, "the row is dropped", async || world.store.later(None).await.unwrap().len() == 1).await;
-        world.change(&gate_keys::pause("p"), Change::Unpause).await;
+        world.change(&gate_keys::pause("p"), Change::Unpause { by: String::new() }).await;
         all_over(&world, 1).await;
     })
     .await;

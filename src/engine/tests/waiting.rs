@@ -76,7 +76,7 @@ async fn a_run_that_is_gone_on_with_while_paused_begins_nothing() {
     world.clock.advance(Duration::from_secs(600));
     assert_eq!(words(&process.resume().await), ["parked: paused"]);
     assert_eq!(process.done(), ["a"]);
-    world.change(&gate_keys::pause("p"), Change::Unpause).await;
+    world.change(&gate_keys::pause("p"), Change::Unpause { by: String::new() }).await;
     world.clock.advance(Duration::from_secs(60));
     assert_eq!(words(&process.resume().await), ["succeeded"], "the end of a pause is found out");
     assert_eq!(process.done(), ["a", "b", "finally/z"]);

@@ -188,7 +188,8 @@ async fn by_hand(store: Arc<dyn Store>) {
     let mut held = ask("r1", &[episode(1, 0)]);
     held.gates = vec![GateAsk { key: gate_keys::PAUSE_ALL.to_owned(), rule: GateRule::Pause }];
     assert_eq!(later_of(admit_one(&store, held.clone(), 1).await).reason, LaterReason::Paused);
-    let change = GateChange { key: gate_keys::PAUSE_ALL.to_owned(), change: Change::Unpause };
+    let change =
+        GateChange { key: gate_keys::PAUSE_ALL.to_owned(), change: Change::Unpause { by: String::new() } };
     ok(store.change_gates(vec![change], at(2)).await);
     lease_of(admit_one(&store, held.clone(), 3).await);
     held.header.run = String::from("r2");

@@ -263,7 +263,7 @@ async fn pauses(store: Arc<dyn Store>) {
         ok(store.change_gates(change(Change::Pause(pause)), at(1)).await);
         assert!(paused(2).await, "{key}");
         assert!(!paused(10).await, "{key} has lapsed");
-        ok(store.change_gates(change(Change::Unpause), at(3)).await);
+        ok(store.change_gates(change(Change::Unpause { by: String::new() }), at(3)).await);
         assert!(!paused(4).await, "{key}");
     }
 }

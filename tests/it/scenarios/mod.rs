@@ -17,6 +17,7 @@ mod many;
 mod needs;
 mod metrics;
 mod mutes;
+mod pauses;
 mod pipes;
 mod races;
 mod serve;
