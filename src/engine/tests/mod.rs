@@ -11,4 +11,5 @@ mod holds;
 mod people;
 mod processes;
 mod service;
+mod storm;
 mod waiting;

@@ -27,6 +27,7 @@ mod serve_tls;
 mod shapes;
 mod signals;
 mod store_faults;
+mod storm;
 mod traces;
 mod triggers;
 mod unheard;

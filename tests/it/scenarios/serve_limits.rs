@@ -36,7 +36,7 @@ fn rest(stream: &mut TcpStream) -> String {
 }
 
 /// Returns the most memory that it has taken so far, in MiB.
-fn peak(served: &Served) -> u64 {
+pub(crate) fn peak(served: &Served) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", served.child.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
