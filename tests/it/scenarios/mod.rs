@@ -13,6 +13,7 @@ mod kills;
 mod large;
 mod later;
 mod limits;
+mod limits_shared;
 mod many;
 mod needs;
 mod metrics;

@@ -110,6 +110,13 @@ pub(crate) fn webhook(alerts: &[(&str, &str)]) -> Value {
         "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "", "alerts": alerts})
 }
 
+/// A webhook of one alert that fires once more, since now.
+pub(crate) fn firing_now(instance: &str) -> Value {
+    let mut body = webhook(&[(instance, "firing")]);
+    body["alerts"][0]["startsAt"] = json!(time(0));
+    body
+}
+
 pub(crate) const FREE: &str =
     "limits: {cooldown: none, rate: none, targets: none, breaker: none}\nrecheck: never\n";
 
