@@ -4,7 +4,7 @@
 //! Claims make it once per episode, like any other start. What cannot start yet needs no row of its own: the alert
 //! stays put off for the playbook that hands it over, and is handed over again whenever it is offered.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -40,6 +40,7 @@ impl Engine {
         // One playbook may hand over to another that does so itself: never in a circle, says `validate`.
         for _ in library.playbooks() {
             let (asks, refused) = self.handing_over(library, delivery, episodes, &mut offers[from..]);
+            leave_out(offers, &asks, &refused);
             from = offers.len();
             offers.extend(refused);
             if asks.asks.is_empty() {
@@ -63,6 +64,7 @@ impl Engine {
         let mut from = 0;
         for _ in library.playbooks() {
             let (asks, refused) = self.handing_over(library, delivery, episodes, &mut offers[from..]);
+            leave_out(offers, &asks, &refused);
             from = offers.len();
             offers.extend(refused);
             if asks.asks.is_empty() {
@@ -182,6 +184,24 @@ impl Engine {
     fn raises(&self, playbook: &Playbook) -> bool {
         playbook.sync.alert_on_failure && self.options.offered.alertmanager
     }
+}
+
+/// Leaves out what the own trigger of a playbook says of alerts that it is handed: one verdict for each alert and
+/// playbook.
+fn leave_out(offers: &mut Vec<Offer>, asks: &Asks, refused: &[Offer]) {
+    let asked = asks.of.iter().map(|(judged, _)| (&judged.playbook, &judged.alerts));
+    let handed = asked.chain(refused.iter().map(|offer| (&offer.playbook, &offer.alerts)));
+    let handed: HashSet<(&str, Fingerprint)> = handed
+        .flat_map(|(playbook, alerts)| alerts.iter().map(|alert| (playbook.name.as_str(), alert.fingerprint)))
+        .collect();
+    if handed.is_empty() {
+        return;
+    }
+    offers.retain(|offer| {
+        let starts = matches!(offer.answer, OfferAnswer::Started(_));
+        let name = offer.playbook.name.as_str();
+        starts || !offer.alerts.iter().all(|alert| handed.contains(&(name, alert.fingerprint)))
+    });
 }
 
 /// Returns why an alert is a person's, when it is.

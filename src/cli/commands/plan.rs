@@ -85,7 +85,13 @@ pub(super) fn run(args: &PlanArgs, context: &Context) -> Result<Exit, CliError> 
         }
     }
     if args.explain {
-        unmatched(&reading.library, &reading.delivery.alerts).for_each(|pair| print.unmatched(&pair));
+        let handed = |pair: &Unmatched<'_>| {
+            let mut to_it =
+                offers.iter().filter(|o| o.handed_over.is_some() && o.playbook.name == pair.playbook.name);
+            to_it.any(|offer| offer.alerts.iter().any(|alert| alert.fingerprint == pair.alert.fingerprint))
+        };
+        let pairs = unmatched(&reading.library, &reading.delivery.alerts);
+        pairs.filter(|pair| !handed(pair)).for_each(|pair| print.unmatched(&pair));
     }
     print.end();
     if let Some(cluster) = reading.settings.cluster().or_end(Exit::Usage)? {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::serve::Served;
+use super::serve::{Served, firing_now};
 use crate::support::alertmanager::wait_until;
 use crate::support::lab::{Lab, outcome, time};
 
@@ -54,8 +54,9 @@ fn what_comes_back_too_often_is_handed_over_and_plan_and_runs_tell_why() {
         .prints(&format!(
             "start people  {{alertname=\"A\", instance=\"n1\"}}\n    handed over by mends: {why}\n"
         ));
-    let planned = lab.run("plan --from alerts.json -o json").code(0).json();
+    let planned = lab.run("plan --from alerts.json --explain -o json").code(0).json();
     let planned = planned.as_array().unwrap();
+    assert_eq!(planned.len(), 2, "one verdict for each playbook: {planned:#?}");
     let starts: Vec<_> = planned.iter().filter(|record| record["type"] == "start").collect();
     assert_eq!((starts.len(), &starts[0]["handed_over_by"]), (1, &json!("mends")), "{planned:#?}");
     lab.run("run --from alerts.json")
@@ -93,20 +94,14 @@ fn of_many_processes_at_once_one_hands_over() {
 fn a_service_that_is_killed_hands_over_once() {
     let lab = lab();
     let mut served = Served::start(&lab, "");
-    let hook = |alert: &Value| {
-        let mut alert = alert.clone();
-        alert["status"] = json!("firing");
-        json!({"version": "4", "groupKey": "g", "truncatedAlerts": 0, "status": "firing", "receiver": "r",
-            "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "", "alerts": [alert]})
-    };
     for n in 1..=3 {
-        served.deliver(&hook(&fires()));
+        served.deliver(&firing_now("n1"));
         wait_until("it is worked on", || lab.lines("ran").len() == n);
         wait_until("the run is over", || lab.runs().iter().all(|run| run["status"] == "succeeded"));
     }
     // What is paused is not handed over yet, and not forgotten over a kill.
     lab.run("pause --playbook people").code(0);
-    let fourth = hook(&fires());
+    let fourth = firing_now("n1");
     let receipt = served.deliver(&fourth);
     assert_eq!((&receipt["started"], &receipt["later"]), (&json!(0), &json!(2)), "{receipt:#}");
     served.end("KILL");
