@@ -26,7 +26,7 @@ class Peers:
     def __init__(self, place: Place) -> None:
         self.place, self.directory, self.alerts = place, place.directory, 0
 
-    def amflow(self, name: str, rest: str, parallel: int = 8) -> Server:
+    def amflow(self, name: str, rest: str, parallel: int = 16) -> Server:
         """Makes a server of amflow with an empty store; `rest` is of its playbook."""
         directory = self.directory / f"serve-{name}"
         shutil.rmtree(directory, ignore_errors=True)

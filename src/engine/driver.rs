@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Engine;
 use super::heart::Heard;
 use super::keep::{Keeper, carry_over, renewal_of};
+use super::pace::Ticket;
 use super::patience::Patience;
 use super::pool::Standing;
 use super::ports::{Call, Lease, Parking, RunHeader, StoreError};
@@ -83,10 +84,19 @@ struct Work<'e> {
 
 impl Engine {
     /// Works on one run until it is over, parked or taken away.
-    pub(super) async fn work(&self, standing: Standing, lease: Lease, header: RunHeader) -> RunEnd {
+    pub(super) async fn work(
+        &self,
+        standing: Standing,
+        lease: Lease,
+        header: RunHeader,
+        ticket: Option<Ticket>,
+    ) -> RunEnd {
         let mut hear = self.heart.add(lease.clone());
         let (mut stop, clock) = (self.stop.clone(), SetClock::new(self.clock.as_ref()));
         let turn = self.turn(&mut stop, &mut hear).await;
+        if let Some(ticket) = ticket {
+            ticket.give_back(self.clock.as_ref());
+        }
         // Thousands may wait for their turn: they take little memory until they have it.
         Box::pin(self.work_in_turn(standing, lease, header, clock, (hear, stop), turn)).await
     }

@@ -13,6 +13,7 @@ mod keep;
 mod look_ahead;
 mod needs;
 mod options;
+mod pace;
 mod patience;
 mod pool;
 mod ports;

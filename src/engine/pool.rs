@@ -11,6 +11,7 @@ use tokio::task::{JoinError, JoinSet};
 use super::Engine;
 use super::admission::{Delivery, Offer, OfferAnswer, waits_for_a_run};
 use super::driver::RunEnd;
+use super::pace::Ticket;
 use super::ports::{Lease, RunHeader, StoreError};
 use super::recovery::Resumed;
 use crate::model::Alert;
@@ -29,13 +30,15 @@ pub(super) struct Begun {
     standing: Standing,
     lease: Lease,
     header: RunHeader,
+    /// Somebody waits for its turn.
+    pub(super) ticket: Option<Ticket>,
 }
 
 impl Begun {
     /// Works on it until it is over, parked or taken away.
     pub(super) async fn work(self) -> RunEnd {
-        let Begun { engine, standing, lease, header } = self;
-        engine.work(standing, lease, header).await
+        let Begun { engine, standing, lease, header, ticket } = self;
+        engine.work(standing, lease, header, ticket).await
     }
 }
 
@@ -128,13 +131,19 @@ impl Engine {
             wants_key: started.waits_for.is_some(),
         };
         let (lease, header) = (started.lease.clone(), started.header.clone());
-        Some(Begun { engine: self.clone(), standing, lease, header })
+        Some(Begun { engine: self.clone(), standing, lease, header, ticket: None })
     }
 
     /// Makes what is to be worked on of a run that was taken over.
     pub(super) fn begun_again(&self, resumed: Resumed) -> Begun {
         let Resumed { header, lease, machine, .. } = resumed;
-        Begun { engine: self.clone(), standing: Standing::Resumed(Box::new(machine)), lease, header }
+        Begun {
+            engine: self.clone(),
+            standing: Standing::Resumed(Box::new(machine)),
+            lease,
+            header,
+            ticket: None,
+        }
     }
 }
 

@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
 use super::Engine;
 use super::admission::{Delivery, Offer, OfferAnswer};
 use super::driver::{RunEnd, RunEndKind};
 use super::needs::Lack;
+use super::pace::Pace;
 use super::pool::Begun;
 use super::ports::{Later, StoreError, Take};
 use super::put_off::row;
@@ -58,6 +59,8 @@ struct Shared {
     queue: UnboundedSender<Begun>,
     /// Runs that were started and are not over.
     going: AtomicUsize,
+    /// Whether turns come soon.
+    pace: Arc<Pace>,
     /// A run ended, or something else may have made room.
     room: Notify,
     /// Somebody wants a poll before its time.
@@ -135,6 +138,7 @@ impl Service {
             options,
             queue,
             going: AtomicUsize::new(0),
+            pace: Arc::default(),
             room: Notify::new(),
             poll: Notify::new(),
             lost: Mutex::default(),
@@ -235,7 +239,7 @@ impl Service {
         }
         let mut offers = engine.admit(&library, delivery).await?;
         self.tell(&engine, &offers);
-        let receipt = self.begin(&engine, &mut offers);
+        let (receipt, turn) = self.begin(&engine, &mut offers);
         if delivery.listed.is_some() {
             engine.settle_put_off(delivery, &offers).await?;
         } else {
@@ -249,6 +253,9 @@ impl Service {
                 engine.store.drop_later(answered).await?;
             }
         }
+        if let Some(turn) = turn {
+            self.shared.pace.wait(engine.clock.as_ref(), turn).await;
+        }
         Ok(receipt)
     }
 
@@ -259,9 +266,10 @@ impl Service {
         telling.detach_all();
     }
 
-    /// Hands the runs that offers have started to those who work on them.
-    fn begin(&self, engine: &Engine, offers: &mut [Offer]) -> Receipt {
-        let mut receipt = Receipt::default();
+    /// Hands the runs that offers have started to those who work on them. Also returns what tells of the turn of the
+    /// last of them.
+    fn begin(&self, engine: &Engine, offers: &mut [Offer]) -> (Receipt, Option<oneshot::Receiver<()>>) {
+        let (mut receipt, mut last) = (Receipt::default(), None);
         for offer in offers {
             let (count, verdict, reason) = match &offer.answer {
                 OfferAnswer::Started(_) => (&mut receipt.started, "start", ""),
@@ -270,11 +278,19 @@ impl Service {
             };
             *count += 1;
             *receipt.reasons.entry((verdict, reason.to_owned())).or_default() += 1;
-            if let Some(begun) = engine.begun(offer) {
-                self.enqueue(begun);
+            if let Some(begun) = engine.begun(offer)
+                && let Some(before) = last.replace(begun)
+            {
+                self.enqueue(before);
             }
         }
-        receipt
+        let turn = last.map(|mut last| {
+            let (ticket, turn) = self.shared.pace.ticket(engine.clock.as_ref());
+            last.ticket = Some(ticket);
+            self.enqueue(last);
+            turn
+        });
+        (receipt, turn)
     }
 
     fn enqueue(&self, begun: Begun) {

@@ -133,7 +133,7 @@ async fn after_a_pause_nobody_waits_for_a_run_that_waits_for_a_person() {
     let library = library(&[("asks", asks), ("p", ALL)]);
     let paused = Paused { since: world.clock.now(), until: None, reason: String::new(), by: String::new() };
     world.change(gate_keys::PAUSE_ALL, Change::Pause(paused)).await;
-    world.change(gate_keys::PAUSE_ALL, Change::Unpause).await;
+    world.change(gate_keys::PAUSE_ALL, Change::Unpause { by: String::new() }).await;
     let process = world.process(1, Scripted::new(), |options| options.no_wait = true);
     let (offers, ends) = process.go(&library, &world.delivery(&["a"])).await;
     assert_eq!(verdicts(&offers), ["started", "started"]);

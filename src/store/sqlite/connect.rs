@@ -114,7 +114,7 @@ fn settle_in(conn: &Connection, place: &Place) -> Result<(), Fault> {
     // FULL: a commit is on the disk when it returns. The rest bounds the log and distrusts the file.
     conn.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; \
-         PRAGMA journal_size_limit = 16777216;",
+         PRAGMA journal_size_limit = 33554432; PRAGMA wal_autocheckpoint = 4096;",
     )?;
     Ok(())
 }
