@@ -192,7 +192,14 @@ impl Asker {
             for line in task_lines(&found, 20) {
                 ui.say_even_if_quiet(&format!("  {line}\n"));
             }
-            let left = task.questions.iter().cloned().collect();
+            let left = task.questions.iter().map(|question| {
+                let mut question = question.clone();
+                // What somebody has answered already is what an empty line leaves.
+                let earlier = task.answered(&found.state.decisions, &question.name);
+                question.default = earlier.map(|(_, answer)| answer.clone()).or(question.default);
+                question
+            });
+            let left = left.collect();
             self.asking = Some(Asking { found, approve: None, inputs: BTreeMap::new(), left });
             self.prompt(ui);
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::effect::effect_line;
+use super::task::with_answers;
 use crate::engine::RunHeader;
 use crate::model::format_duration;
 use crate::run::{RunEvent, RunStatus, SignalKind, Stamped, is_mute, is_raised};
@@ -82,11 +83,11 @@ pub fn event_line(header: &RunHeader, stamped: &Stamped) -> Option<String> {
         RunEvent::SignalReceived(signal) => match &signal.kind {
             SignalKind::Cancel { by } => format!("cancelled by {by}"),
             SignalKind::Restart => "cancelled by a newer run with the same key".to_owned(),
-            SignalKind::Decide { step, approve, by, comment, via, .. } => {
+            SignalKind::Decide { step, approve, by, comment, inputs, via, .. } => {
                 let comment = if comment.is_empty() { String::new() } else { format!(": {comment}") };
                 let via = if via.is_empty() { String::new() } else { format!(" ({via})") };
                 let word = if *approve { "approved" } else { "rejected" };
-                format!("{step}: {word} by {by}{via}{comment}")
+                format!("{step}: {word} by {by}{via}{}{comment}", with_answers(inputs))
             }
             SignalKind::Resolved { .. } => "a delivery says that the alert resolved".to_owned(),
         },

@@ -27,6 +27,6 @@ pub use record::{
 };
 pub use shapes::{BreakerRecord, BreakerState, RunStory, output_schema};
 pub use story::{Story, story, story_head};
-pub use task::{DecisionRecord, TaskRecord, asks_line, planned_lines, task_lines};
+pub use task::{DecisionRecord, TaskRecord, asks_line, planned_lines, task_lines, with_answers};
 pub use together::Together;
 pub use trace::{Exporter, ExporterWork, Tell, TraceFigures, TraceReporter, TraceTarget};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::effect::{effect_details, effect_line, hold_line, shown};
 use crate::engine::{RunTask, TaskStatus};
@@ -54,6 +55,9 @@ pub struct DecisionRecord {
     pub by: String,
     /// Their words.
     pub comment: String,
+    /// Their answers to what was asked beside yes or no.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, Value>,
     /// When.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: Timestamp,
@@ -76,6 +80,7 @@ impl TaskRecord {
             approve: said.approve,
             by: said.by.clone(),
             comment: said.comment.clone(),
+            inputs: said.inputs.clone(),
             at: said.at,
             via: said.via.clone(),
             counts: said.digest == task.digest,
@@ -150,7 +155,7 @@ pub fn task_lines(found: &RunTask, most: usize) -> Vec<String> {
     }
     for question in &task.questions {
         let default = match &question.default {
-            Some(serde_json::Value::String(text)) => format!(", else `{text}`"),
+            Some(Value::String(text)) => format!(", else `{text}`"),
             Some(default) => format!(", else {default}"),
             None if question.required => ", needed".to_owned(),
             None => String::new(),
@@ -162,7 +167,8 @@ pub fn task_lines(found: &RunTask, most: usize) -> Vec<String> {
         let word = if said.approve { "approved" } else { "rejected" };
         let comment = if said.comment.is_empty() { String::new() } else { format!(": {}", said.comment) };
         let old = if said.digest == task.digest { "" } else { " (what was asked before)" };
-        let line = format!("by {} at {}{old}{comment}", said.by, time(said.at));
+        let answers = with_answers(&said.inputs);
+        let line = format!("by {} at {}{answers}{old}{comment}", said.by, time(said.at));
         lines.push(format!("{word:9} {}", escaped(&line)));
     }
     if let Standing::Open(approved) = task.standing(&found.state.decisions)
@@ -180,6 +186,19 @@ pub fn task_lines(found: &RunTask, most: usize) -> Vec<String> {
         lines.extend(planned_lines(&task.plan, most));
     }
     lines
+}
+
+/// Returns a person's answers as they follow the word that they approved: ` with count=3, zone=a`; nothing when
+/// they gave none.
+pub fn with_answers(inputs: &BTreeMap<String, Value>) -> String {
+    let plain =
+        |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "\",:".contains(c));
+    let answers = inputs.iter().map(|(name, answer)| match answer {
+        Value::String(text) if plain(text) => format!("{name}={text}"),
+        other => format!("{name}={other}"),
+    });
+    let answers: Vec<_> = answers.collect();
+    if answers.is_empty() { String::new() } else { format!(" with {}", answers.join(", ")) }
 }
 
 /// Returns what an approval lets happen, a line a step and at most so many about each effect.

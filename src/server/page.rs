@@ -16,7 +16,7 @@ use super::links::{Link, LinkError};
 use super::people::{decided, status_of};
 use super::routes::App;
 use crate::engine::{RunTask, Say, TaskStatus, find_task};
-use crate::report::planned_lines;
+use crate::report::{planned_lines, with_answers};
 use crate::step::{Question, QuestionType};
 
 /// Bytes of a form, at most.
@@ -70,7 +70,7 @@ pub(super) async fn show(
         Ok(found) => found,
         Err(response) => return response,
     };
-    task_page(StatusCode::OK, &found, &token, None)
+    task_page(StatusCode::OK, &found, &token, &Typed::default(), None)
 }
 
 /// Takes what was said to a task.
@@ -92,26 +92,36 @@ pub(super) async fn say(State(app): State<Arc<App>>, Path(run): Path<String>, bo
     let comment = fields.remove("comment").unwrap_or_default();
     let answers = fields.into_iter().filter_map(|(name, value)| {
         let name = name.strip_prefix(ANSWER)?.to_owned();
-        (!value.is_empty()).then_some((name, Value::String(value)))
+        Some((name, value))
     });
-    let inputs = if approve { answers.collect() } else { BTreeMap::new() };
+    let typed = Typed { comment, answers: answers.collect() };
+    let given = typed.answers.iter().filter(|(_, value)| approve && !value.is_empty());
+    let inputs = given.map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
     let groups = app.in_force().people.groups_of(&link.who);
     let say = Say {
         approve,
         by: link.who.clone(),
         groups,
-        comment,
+        comment: typed.comment.clone(),
         inputs,
         digest: Some(link.digest.clone()),
         via: "link".to_owned(),
     };
     match decided(&app, &link.run, Some(&link.step), say).await {
-        Ok(task) => task_page(StatusCode::OK, &Found { task, link }, &token, None),
+        Ok(task) => task_page(StatusCode::OK, &Found { task, link }, &token, &Typed::default(), None),
         Err(error) => {
             let why = error.to_string();
-            task_page(status_of(&error), &Found { task, link }, &token, Some(&why))
+            task_page(status_of(&error), &Found { task, link }, &token, &typed, Some(&why))
         }
     }
+}
+
+/// What somebody typed into the form: it is there again when the form is.
+#[derive(Default)]
+struct Typed {
+    comment: String,
+    /// By question, also those that were left empty.
+    answers: BTreeMap<String, String>,
 }
 
 /// A task, and the link by which it was found.
@@ -148,7 +158,13 @@ fn fields(text: &[u8]) -> BTreeMap<String, String> {
     fields
 }
 
-fn task_page(status: StatusCode, found: &Found, token: &str, trouble: Option<&str>) -> Response {
+fn task_page(
+    status: StatusCode,
+    found: &Found,
+    token: &str,
+    typed: &Typed,
+    trouble: Option<&str>,
+) -> Response {
     let Found { task: found, link } = found;
     let task = &found.state.task;
     let mut body = format!("<h1>{}</h1>\n", escaped(&task.prompt));
@@ -168,7 +184,8 @@ fn task_page(status: StatusCode, found: &Found, token: &str, trouble: Option<&st
         let verb = if said.approve { "Approved" } else { "Rejected" };
         let comment = if said.comment.is_empty() { String::new() } else { format!(": {}", said.comment) };
         let old = if said.digest == task.digest { "" } else { " (what was asked before)" };
-        rows.push((verb, format!("by {} at {}{old}{comment}", said.by, time(said.at))));
+        let answers = with_answers(&said.inputs);
+        rows.push((verb, format!("by {} at {}{answers}{old}{comment}", said.by, time(said.at))));
     }
     body.push_str("<dl>\n");
     for (name, value) in rows {
@@ -188,7 +205,7 @@ fn task_page(status: StatusCode, found: &Found, token: &str, trouble: Option<&st
         TaskStatus::Open { missing } if has_said(found, link) => {
             let _ = writeln!(body, "<p class=\"note\">You have approved it; {missing} more must.</p>");
         }
-        TaskStatus::Open { .. } => form(&mut body, found, link, token),
+        TaskStatus::Open { .. } => form(&mut body, found, link, token, typed),
         status => {
             let _ = writeln!(body, "<p class=\"note\">It is {}.</p>", status.as_str());
         }
@@ -200,15 +217,20 @@ fn has_said(found: &RunTask, link: &Link) -> bool {
     found.state.decisions.iter().any(|said| said.by == link.who && said.digest == link.digest)
 }
 
-fn form(body: &mut String, found: &RunTask, link: &Link, token: &str) {
+fn form(body: &mut String, found: &RunTask, link: &Link, token: &str, typed: &Typed) {
     let action = escaped(&found.run.header.run);
     let _ = writeln!(body, "<form method=\"post\" action=\"{action}\" accept-charset=\"utf-8\">");
     let _ = writeln!(body, "<input type=\"hidden\" name=\"t\" value=\"{}\">", escaped(token));
-    for question in &found.state.task.questions {
-        field(body, question);
+    let (task, decisions) = (&found.state.task, &found.state.decisions);
+    for question in &task.questions {
+        let earlier = task.answered(decisions, &question.name);
+        field(body, question, typed.answers.get(&question.name).map(String::as_str), earlier);
     }
-    body.push_str(
-        "<label>Comment<textarea name=\"comment\" rows=\"2\" maxlength=\"4000\"></textarea></label>\n",
+    // A line break right after the tag would be taken for none of the text.
+    let _ = writeln!(
+        body,
+        "<label>Comment<textarea name=\"comment\" rows=\"2\" maxlength=\"4000\">\n{}</textarea></label>",
+        escaped(&typed.comment)
     );
     let _ = writeln!(
         body,
@@ -219,14 +241,15 @@ fn form(body: &mut String, found: &RunTask, link: &Link, token: &str) {
     );
 }
 
-fn field(body: &mut String, question: &Question) {
-    let default = match &question.default {
-        Some(Value::String(text)) => text.clone(),
-        Some(value) => value.to_string(),
-        None => String::new(),
-    };
+/// Writes the field of a question, preset with what was typed, else with what somebody has answered already, else
+/// with its default.
+fn field(body: &mut String, question: &Question, typed: Option<&str>, earlier: Option<(&str, &Value)>) {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let preset = earlier.map(|(_, answer)| answer).or(question.default.as_ref());
+    let preset = typed.map(str::to_owned).or_else(|| preset.map(text)).unwrap_or_default();
     let name = escaped(&format!("{ANSWER}{}", question.name));
-    let needed = if question.required && question.default.is_none() { " required" } else { "" };
+    let needed =
+        if question.required && question.default.is_none() && earlier.is_none() { " required" } else { "" };
     let _ = write!(body, "<label>{}", escaped(&question.prompt));
     let choices: Vec<String> = match question.kind {
         QuestionType::Bool => vec!["true".to_owned(), "false".to_owned()],
@@ -235,17 +258,21 @@ fn field(body: &mut String, question: &Question) {
     };
     if choices.is_empty() {
         let kind = if question.kind == QuestionType::Int { "number" } else { "text" };
-        let value = escaped(&default);
+        let value = escaped(&preset);
         let _ = write!(body, "<input type=\"{kind}\" name=\"{name}\" value=\"{value}\"{needed}>");
     } else {
         let _ = write!(body, "<select name=\"{name}\"{needed}><option></option>");
         for choice in choices {
-            let selected = if choice == default { " selected" } else { "" };
+            let selected = if choice == preset { " selected" } else { "" };
             let _ = write!(body, "<option{selected}>{}</option>", escaped(&choice));
         }
         body.push_str("</select>");
     }
-    let _ = writeln!(body, "<small>{}</small></label>", escaped(&question.wanted()));
+    let mut says = question.wanted();
+    if let Some((by, answer)) = earlier {
+        let _ = write!(says, "; {by} has answered {}: say the same, or nothing", text(answer));
+    }
+    let _ = writeln!(body, "<small>{}</small></label>", escaped(&says));
 }
 
 fn page(status: StatusCode, title: &str, says: &str) -> Response {

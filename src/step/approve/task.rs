@@ -318,15 +318,15 @@ impl Task {
             }
         }
         for question in &self.questions {
-            let before = earlier.iter().find_map(|other| Some((other, other.inputs.get(&question.name)?)));
+            let before = answered(&earlier, &question.name);
             match (new.inputs.get(&question.name), before) {
                 (Some(given), before) => {
                     let answer = match question.accept(given) {
                         Ok(answer) => answer,
                         Err(problem) => return bad(&question.name, problem),
                     };
-                    if let Some((other, said)) = before.filter(|(_, said)| **said != answer) {
-                        let problem = format!("{} has answered {said}: say the same, or nothing", other.by);
+                    if let Some((by, said)) = before.filter(|(_, said)| **said != answer) {
+                        let problem = format!("{by} has answered {said}: say the same, or nothing");
                         return bad(&question.name, problem);
                     }
                 }
@@ -338,6 +338,16 @@ impl Task {
             }
         }
         None
+    }
+
+    /// Returns who has answered a question already, and what, while others are still needed: they say the same,
+    /// or nothing.
+    pub fn answered<'d>(&self, decisions: &'d [Decision], question: &str) -> Option<(&'d str, &'d Value)> {
+        let Standing::Open(approved) = self.standing(decisions) else { return None };
+        let counts = |decision: &&Decision| {
+            approved.iter().any(|other| (&other.by, other.at) == (&decision.by, decision.at))
+        };
+        decisions.iter().filter(counts).find_map(|said| Some((said.by.as_str(), said.inputs.get(question)?)))
     }
 
     /// Returns a person's answers with the types that were asked for; those that are none stay as they are.
@@ -356,8 +366,8 @@ impl Task {
     /// Returns the answer to every question: the first that was given, else its default, else none.
     pub fn answers(&self, approvals: &[Decision]) -> Map<String, Value> {
         let answer = |question: &Question| {
-            let given = approvals.iter().find_map(|decision| decision.inputs.get(&question.name));
-            given.and_then(|given| question.accept(given).ok()).or_else(|| question.default.clone())
+            let given = answered(approvals, &question.name);
+            given.and_then(|(_, given)| question.accept(given).ok()).or_else(|| question.default.clone())
         };
         let answers = self.questions.iter().map(|q| (q.name.clone(), answer(q).unwrap_or(Value::Null)));
         answers.collect()
@@ -367,6 +377,11 @@ impl Task {
 /// Says when, to the second.
 fn clock(at: &Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// Returns the first answer to a question, with who gave it.
+fn answered<'d>(approvals: &'d [Decision], question: &str) -> Option<(&'d str, &'d Value)> {
+    approvals.iter().find_map(|said| Some((said.by.as_str(), said.inputs.get(question)?)))
 }
 
 /// Returns the names of those who decided.

@@ -90,8 +90,10 @@ fn a_run_waits_without_a_process_until_somebody_approves_it() {
     assert!(lab.lines("restarted").is_empty(), "deciding does nothing by itself");
     lab.run("runs resume").code(0).says("ask: succeeded");
     assert_eq!(lab.lines("restarted"), ["OPS-7 false ann", "over"]);
-    lab.run(&format!("runs show {id}"))
-        .prints(&format!("ask: approved by ann (command of {}): granted", lab.user()));
+    lab.run(&format!("runs show {id}")).prints(&format!(
+        "ask: approved by ann (command of {}) with drain=false, ticket=OPS-7: granted",
+        lab.user()
+    ));
     let shown = lab.run(&format!("tasks show {id} -o json")).json();
     assert_eq!((&shown["status"], &shown["decisions"][0]["by"]), (&json!("approved"), &json!("ann")));
 }
@@ -255,7 +257,7 @@ fn on_a_terminal_it_asks_in_place() {
         assert!(ended.stdout.contains(said), "{said} is not in\n{}", ended.stdout);
     }
     let story = lab.run(&format!("runs show {}", id(&lab)));
-    story.prints(&format!("ask: approved by {} (terminal): by hand", lab.user()));
+    story.prints(&format!("ask: approved by {} (terminal) with ticket=OPS-9: by hand", lab.user()));
 }
 
 #[test]

@@ -25,6 +25,22 @@ steps:
   - exec: [sh, -c, 'echo \"$@\" >> restarted', sh, \"{{ steps.ask.inputs.how }}\", \"{{ steps.ask.by }}\"]
 ";
 
+/// Two must approve, and both may answer.
+const TWO: &str = "\
+matchers: [alertname = A]
+recheck: never
+steps:
+  - id: ask
+    approve:
+      prompt: Grow it?
+      required: 2
+      inputs:
+        count: {type: int, default: 2}
+        zone: {choices: [a, b 1]}
+        why: {default: busy}
+  - exec: [sh, -c, 'echo \"$@\" >> grown', sh, \"{{ steps.ask.inputs.count }}\", \"{{ steps.ask.inputs.zone }}\", \"{{ steps.ask.inputs.why }}\"]
+";
+
 const SERVER: &str = "\
 people: {users: [carl], groups: {oncall: [ann]}, may_act_as_others: [bot]}
 server:
@@ -147,6 +163,56 @@ fn a_link_shows_to_anybody_decides_for_one_and_once() {
     let key = std::fs::metadata(lab.path("store/links.key")).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&key.permissions()) & 0o777, 0o600);
     assert!(!lab.read("serve.log").contains(token), "links are no less than passwords");
+}
+
+#[test]
+fn the_second_of_two_sees_what_the_first_answered_and_need_not_say_it_again() {
+    let lab = Lab::alone();
+    lab.write("bot", "b0t\n");
+    lab.write("ann", "pw\n");
+    lab.playbook("grow", TWO);
+    lab.configure(SERVER);
+    let served = Served::start(&lab, "");
+    let body = webhook(&[("web-1", "firing")]).to_string();
+    assert_eq!(served.ask("POST", "/webhook", BOT, body.as_bytes()).0, 200);
+    wait_until("it asks", || lab.only_run()["status"] == "waiting");
+    let run = lab.only_run()["run"].as_str().unwrap().to_owned();
+    let first = json!({"approve": true, "by": "carl", "comment": "after deploy", "inputs": {"count": 3, "zone": "b 1"}});
+    let (status, task) = call(&served, "POST", &format!("/api/v1/tasks/{run}/decide"), BOT, &first);
+    assert_eq!(status, 200, "{task}");
+    assert_eq!(task["decisions"][0]["inputs"], json!({"count": 3, "zone": "b 1"}));
+
+    let (_, link) = call(&served, "POST", &format!("/api/v1/tasks/{run}/link"), BOT, &json!({"for": "ann"}));
+    let url = link["url"].as_str().unwrap();
+    let at = url.strip_prefix("https://ops.example.com/x").unwrap();
+    let token = at.split_once("?t=").unwrap().1;
+    let (_, page) = served.get(at);
+    let has = |page: &str, part: &str| assert!(page.contains(part), "{part}: {page}");
+    has(&page, "with count=3, zone=&quot;b 1&quot;: after deploy");
+    has(&page, "name=\"answer.count\" value=\"3\"");
+    has(&page, "carl has answered 3");
+    has(&page, "<option selected>b 1</option>");
+    let told = "approved by carl (api of bot) with count=3, zone=\"b 1\": after deploy";
+    wait_until("the run has heard it", || lab.run(&format!("runs show {run}")).stdout.contains(told));
+    lab.run(&format!("tasks show {run}")).code(0).prints("with count=3, zone=\"b 1\": after deploy");
+
+    let say = |rest: &str| {
+        let form = format!("t={token}&decision=approve&{rest}");
+        served.ask("POST", &format!("/tasks/{run}"), "", form.as_bytes())
+    };
+    // What was typed is not lost with the refusal.
+    let (status, page) = say("answer.count=5&answer.zone=a&answer.why=&comment=two%0A%3Clines%3E");
+    assert_eq!(status, 400, "{page}");
+    has(&page, "carl has answered 3: say the same, or nothing");
+    has(&page, "name=\"answer.count\" value=\"5\"");
+    has(&page, "<option selected>a</option>");
+    has(&page, "name=\"answer.why\" value=\"\"");
+    has(&page, "two\n&lt;lines&gt;</textarea>");
+    // As the form stands when it is opened.
+    let (status, page) = say("answer.count=3&answer.zone=b+1&answer.why=more&comment=");
+    assert_eq!(status, 200, "{page}");
+    has(&page, "with count=3, why=more, zone=&quot;b 1&quot;");
+    wait_until("the run goes on", || lab.lines("grown") == ["3 b 1 more"]);
 }
 
 #[test]
