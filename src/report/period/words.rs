@@ -10,12 +10,14 @@ use crate::model::format_duration;
 /// What stands where nothing is known.
 pub(super) const NONE: &str = "-";
 
-/// Returns a time span as people say it: no more digits than matter.
+/// Returns a time span as people say it: no more digits than matter, two units at most.
 pub(super) fn span(seconds: f64) -> String {
     let rounded = match seconds {
         s if s < 60.0 => return format!("{s:.1}s"),
         s if s < 3_600.0 => s.round(),
-        s => (s / 60.0).round() * 60.0,
+        s if s < 86_370.0 => (s / 60.0).round() * 60.0,
+        s if s < 8_638_200.0 => (s / 3_600.0).round() * 3_600.0,
+        s => (s / 86_400.0).round() * 86_400.0,
     };
     Duration::try_from_secs_f64(rounded).map_or_else(|_| format!("{rounded:.0}s"), format_duration)
 }
@@ -133,7 +135,13 @@ mod tests {
             (59.9, "59.9s"),
             (61.4, "1m1s"),
             (3_600.0, "1h"),
-            (90_061.0, "1d1h1m"),
+            (86_369.0, "23h59m"),
+            (86_370.0, "1d"),
+            (90_061.0, "1d1h"),
+            (5_440_800.0, "62d23h"),
+            (8_638_199.0, "99d23h"),
+            (8_638_200.0, "100d"),
+            (10_472_520.0, "121d"),
         ] {
             assert_eq!(span(seconds), said);
         }
