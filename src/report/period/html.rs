@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::figures::{Figures, GroupRecord, Outcomes, PeriodReport, TimelineRun};
-use super::timeline::{lanes, ticks};
+use super::timeline::{Tick, lanes, ticks};
 use super::words::{
     HEADS, about, cells, moment, outcomes, percent, percent_or_none, share, span, span_or_none,
 };
@@ -18,6 +18,8 @@ const STYLE: &str = include_str!("html.css");
 const MOST_GROUPS: usize = 50;
 /// Runs of the list, at most.
 const MOST_RUNS: usize = 100;
+/// Where what a tick says would not fit behind it on a phone, in percent.
+const LATE: f64 = 85.0;
 /// The longest text from outside, in characters.
 const LONGEST: usize = 300;
 
@@ -139,7 +141,8 @@ fn chart(page: &mut String, report: &PeriodReport) {
         page.push_str("</b></span>");
     }
     page.push_str("</div>\n");
-    axis(page, report, "axis");
+    let slots = i64::try_from(report.slots.len()).unwrap_or(i64::MAX);
+    axis(page, report, slots.saturating_mul(i64::try_from(report.slot_seconds).unwrap_or(1)), "axis");
     page.push_str("</section>\n");
 }
 
@@ -157,6 +160,9 @@ fn timeline(page: &mut String, report: &PeriodReport) {
     if report.runs.iter().any(|run| !run.changed && run.status.is_final()) {
         notes.push("pale: changed nothing".to_owned());
     }
+    if lanes.iter().any(|lane| lane.crowded) {
+        notes.push("newer bars lie on older ones where many ran at once".to_owned());
+    }
     if !notes.is_empty() {
         page.push_str(&format!("<p class=\"faint\">{}</p>\n", notes.join("; ")));
     }
@@ -170,7 +176,7 @@ fn timeline(page: &mut String, report: &PeriodReport) {
         for bar in lane.bars {
             let class = class(bar.run);
             page.push_str(&format!(
-                "<i class=\"{class}\" style=\"left:{:.3}%;width:{:.3}%;top:{}px\" title=\"{}\"></i>",
+                "<i class=\"{class}\" style=\"left:min({:.3}%,100% - 4px);width:{:.3}%;top:{}px\" title=\"{}\"></i>",
                 bar.left,
                 bar.width,
                 bar.row * 14 + 2,
@@ -180,16 +186,17 @@ fn timeline(page: &mut String, report: &PeriodReport) {
         page.push_str("</div></div>\n");
     }
     page.push_str("</div>\n");
-    axis(page, report, "axis of-lanes");
+    axis(page, report, report.until.as_second() - report.since.as_second(), "axis of-lanes");
     page.push_str("</section>\n");
 }
 
-fn axis(page: &mut String, report: &PeriodReport, class: &str) {
-    let days = report.until.as_second() - report.since.as_second() > 2 * 86_400;
+/// An axis of so many seconds, from the beginning of the period.
+fn axis(page: &mut String, report: &PeriodReport, seconds: i64, class: &str) {
     page.push_str(&format!("<div class=\"{class}\">"));
-    for (left, at) in ticks(report) {
-        let form = if days { "%b %d" } else { "%H:%M" };
-        page.push_str(&format!("<span style=\"left:{left:.2}%\">{}</span>", at.strftime(form)));
+    for Tick { left, says } in ticks(report.since, seconds) {
+        // What a tick near the end says stands before it, and not beyond the page.
+        let late = if left > LATE { " class=\"late\"" } else { "" };
+        page.push_str(&format!("<span{late} style=\"left:{left:.2}%\">{says}</span>"));
     }
     page.push_str("</div>\n");
 }

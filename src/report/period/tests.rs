@@ -133,6 +133,35 @@ fn a_page_is_made_of_our_own_tags_only() {
 }
 
 #[test]
+fn what_began_just_now_is_to_be_seen_on_the_timeline() {
+    let mut tally = Tally::new(Period {
+        since: at(0),
+        until: at(7 * 86_400),
+        now: at(7 * 86_400),
+        playbook: None,
+        matchers: Vec::new(),
+    });
+    for n in 1..=7 {
+        let mut run = fact(n, "p", "A", RunStatus::Succeeded, Ending::Unknown);
+        run.started_at = at(7 * 86_400 - 10 * n);
+        run.ended_at = Some(at(7 * 86_400 - 10 * n + 5));
+        tally.add(run);
+    }
+    let report = tally.finish();
+    let (lanes, _) = timeline::lanes(&report);
+    let bars = &lanes[0].bars;
+    assert!(bars.iter().all(|bar| bar.left <= 99.5), "{bars:?}");
+    let newest = bars.last().unwrap();
+    assert_eq!(newest.run.started_at, at(7 * 86_400 - 10));
+    // Beside each other as long as there are rows, then over the one that is over for the longest time.
+    let rows: Vec<_> = bars.iter().map(|bar| bar.row).collect();
+    assert_eq!((&rows[..5], lanes[0].crowded), (&[0, 1, 2, 3, 4][..], true));
+    let page = period_html(&report);
+    assert_eq!(page.matches("left:min(99.500%,100% - 4px)").count(), 7);
+    assert!(page.contains("newer bars lie on older ones"), "{page}");
+}
+
+#[test]
 fn a_page_of_nothing_is_a_page() {
     let tally = Tally::new(Period {
         since: at(0),
