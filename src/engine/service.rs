@@ -315,8 +315,8 @@ impl Service {
 }
 
 impl ServiceWork {
-    /// Works until the engine is told to drain and every run is over or left. Returns how many runs were
-    /// left for the next process.
+    /// Works until the engine is told to drain and every run is over or left. Returns how many runs were under way
+    /// then, and are left for the next process.
     pub async fn drive(mut self) -> usize {
         let service = self.service.clone();
         let mut clerk = Some(Box::pin(service.clerk()));
@@ -331,14 +331,17 @@ impl ServiceWork {
                 // Nothing more is taken up.
                 clerk = None;
                 if runs.is_empty() && self.queue.is_empty() {
-                    return left;
+                    return left + service.lost().len();
                 }
             }
             tokio::select! {
                 Some(begun) = self.queue.recv() => {
                     runs.spawn(begun.work());
                 }
-                Some(done) = runs.join_next() => left += usize::from(service.ended(done)),
+                Some(done) = runs.join_next() => {
+                    // What was parked before waits as it did, or is over by now: it is not left by this end.
+                    left += usize::from(service.ended(done) && engine.stop.draining());
+                }
                 () = async { if let Some(clerk) = &mut clerk { clerk.await } }, if clerk.is_some() => {}
                 () = &mut beat => {}
                 () = stop.changed() => {}
@@ -356,10 +359,11 @@ impl Service {
         match done {
             Ok(end) => {
                 engine.reporter.ended(&end);
+                // It is counted as lost until it is taken up again.
                 if let RunEndKind::StoreFailed(_) = end.kind {
                     self.lost().insert(end.header.run.clone());
                 }
-                !matches!(end.kind, RunEndKind::Finished(_))
+                matches!(end.kind, RunEndKind::Parked(_) | RunEndKind::Abandoned)
             }
             Err(error) => {
                 engine.notice(&format!("a run's task ended badly: {error}"));

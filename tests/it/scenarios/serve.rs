@@ -303,6 +303,26 @@ fn draining_ends_the_running_step_and_leaves_the_rest_to_the_next_start() {
 }
 
 #[test]
+fn what_was_parked_and_is_over_is_not_said_to_be_left() {
+    let lab = Lab::alone();
+    lab.playbook(
+        "ask",
+        "matchers: [alertname = A]\nrecheck: never\nlimits: {targets: none}\nsteps: [{id: ask, approve: {prompt: go?}}]\n",
+    );
+    let mut served = Served::start(&lab, "");
+    served.deliver(&webhook(&[("x", "firing"), ("y", "firing")]));
+    let all = |status: &str| lab.runs().iter().filter(|run| run["status"] == status).count() == 2;
+    wait_until("both ask", || all("waiting"));
+    for run in lab.runs() {
+        lab.run(&format!("reject {}", run["run"].as_str().unwrap())).code(0);
+    }
+    wait_until("both are over", || all("rejected"));
+    served.end("TERM");
+    let log = lab.read("serve.log");
+    assert!(log.trim_end().ends_with("info ended"), "{log}");
+}
+
+#[test]
 fn what_does_not_end_in_time_is_judged_by_the_next_start() {
     let lab = Lab::alone();
     lab.configure("server: {drain_timeout: 300ms}\n");
