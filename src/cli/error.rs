@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::text::Diagnostics;
+use crate::text::{Diagnostic, Diagnostics, Severity, plural, render};
 
 /// How the program ends. The numbers are part of the interface: scripts and cron jobs read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -160,6 +160,17 @@ impl CliError {
     /// Returns what failed.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// Returns it in one line, for logs and answers: the first problem in files with its place and how many more
+    /// there are; else what failed, and why.
+    pub fn in_one_line(&self) -> String {
+        let mut errors = self.diagnostics.iter().filter(|d: &&Diagnostic| d.severity == Severity::Error);
+        let Some(first) = errors.next() else { return self.to_string() };
+        let first = render::lines([first]);
+        let more = errors.count();
+        let more = if more == 0 { String::new() } else { format!("; and {}", plural(more, "more problem")) };
+        format!("{}{more}", first.trim_end())
     }
 
     /// Returns why, from the nearest cause to the deepest.

@@ -408,10 +408,10 @@ impl Serving<'_> {
                 Ok(told)
             }
             Err(error) => {
-                let why = error.message().to_owned();
+                let why = error.in_one_line();
                 self.context.ui.error(&error);
                 self.say(log, Level::Warn, &format!("{by}: not reloaded, what was in force stays so: {why}"));
-                Err(why)
+                Err(format!("{why}; nothing was changed"))
             }
         }
     }

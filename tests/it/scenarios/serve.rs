@@ -392,9 +392,15 @@ fn a_reload_is_all_or_nothing() {
     let mut served = Served::start(&lab, "");
     served.deliver(&webhook(&[("x", "firing")]));
     wait_until("the first is in force", || lab.lines("out") == ["one"]);
-    lab.write("playbooks/bad.yaml", "version: 1\nname: [\n");
+    lab.write("playbooks/bad.yaml", "version: 1\nname: bad\nmatcher: [alertname = A]\nstep: []\n");
     let (status, text) = served.ask("POST", "/-/reload", "", b"");
     assert_eq!(status, 500, "{text}");
+    let first = "playbooks/bad.yaml:3:1: error[unknown-key]: unknown key `matcher`";
+    assert!(
+        text.contains(first) && text.contains("more problem") && text.contains("; nothing was changed"),
+        "{text}"
+    );
+    assert!(lab.read("serve.log").contains(&format!("what was in force stays so: {first}")), "{text}");
     assert_eq!(served.get("/-/ready").0, 200);
     assert!(served.get("/metrics").1.contains("amflow_config_last_reload_successful 0"));
     served.deliver(&webhook(&[("y", "firing")]));
