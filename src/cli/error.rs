@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
+use serde_json::{Map, Value, json};
+
 use crate::text::{Diagnostic, Diagnostics, Severity, plural, render};
 
 /// How the program ends. The numbers are part of the interface: scripts and cron jobs read them.
@@ -171,6 +173,19 @@ impl CliError {
         let more = errors.count();
         let more = if more == 0 { String::new() } else { format!("; and {}", plural(more, "more problem")) };
         format!("{}{more}", first.trim_end())
+    }
+
+    /// Returns what belongs to it, for a line of a log: `problems` in files, as `validate -o json` prints them, and
+    /// `hints`; those that there are.
+    pub fn parts(&self) -> Map<String, Value> {
+        let mut parts = Map::new();
+        if !self.diagnostics.is_empty() {
+            parts.insert("problems".to_owned(), json!(render::json(&self.diagnostics).diagnostics));
+        }
+        if !self.hints.is_empty() {
+            parts.insert("hints".to_owned(), json!(self.hints));
+        }
+        parts
     }
 
     /// Returns why, from the nearest cause to the deepest.

@@ -2,12 +2,13 @@
 
 use clap::ValueEnum;
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::error::CliError;
 use super::ui::Ui;
 use crate::engine::{Clock, Reporter, RunEnd, RunHeader};
 use crate::report::{event_line, said_line};
@@ -122,6 +123,17 @@ impl<'u> Log<'u> {
         self.print(at, level, None, text);
     }
 
+    /// Writes that something was not done, with all that is wrong.
+    pub(super) fn refused(&self, at: Timestamp, text: &str, error: &CliError) {
+        match self.format {
+            LogFormat::Text => {
+                self.ui.error(error);
+                self.say(at, Level::Warn, text);
+            }
+            LogFormat::Json => self.ui.document(at, "warn", text, error.parts()),
+        }
+    }
+
     fn is_told(&mut self, line: &LogLine) -> bool {
         // A clock that is set back makes nothing young again.
         self.told.retain(|(at, _)| line.at.duration_since(*at).as_secs().abs() < AGAIN_SECONDS);
@@ -134,29 +146,25 @@ impl<'u> Log<'u> {
     }
 
     fn print(&self, at: Timestamp, level: Level, run: Option<&OfRun>, text: &str) {
+        if level == Level::Info && self.ui.is_quiet() {
+            return;
+        }
         let word = if level == Level::Warn { "warn" } else { "info" };
-        let line = match self.format {
+        match self.format {
             LogFormat::Text => {
                 let of_run = run.map(|run| format!("playbook={} run={} ", run.playbook, run.run));
                 let of_run = of_run.unwrap_or_default();
-                format!("{} {word} {of_run}{}", at.strftime("%Y-%m-%dT%H:%M:%SZ"), escape_for_terminal(text))
+                let (at, text) = (at.strftime("%Y-%m-%dT%H:%M:%SZ"), escape_for_terminal(text));
+                self.ui.say_even_if_quiet(&format!("{at} {word} {of_run}{text}\n"));
             }
             LogFormat::Json => {
-                let mut line = Map::new();
-                line.insert("time".to_owned(), json!(at.to_string()));
-                line.insert("level".to_owned(), json!(word));
-                line.insert("message".to_owned(), json!(text));
+                let mut more = Map::new();
                 if let Some(run) = run {
-                    line.insert("playbook".to_owned(), json!(run.playbook));
-                    line.insert("run".to_owned(), json!(run.run));
+                    more.insert("playbook".to_owned(), json!(run.playbook));
+                    more.insert("run".to_owned(), json!(run.run));
                 }
-                Value::Object(line).to_string()
+                self.ui.document(at, word, text, more);
             }
-        };
-        if level == Level::Warn {
-            self.ui.say_even_if_quiet(&format!("{line}\n"));
-        } else {
-            self.ui.say(line);
         }
     }
 }

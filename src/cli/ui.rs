@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use super::args::GlobalArgs;
 use super::error::{CliError, Exit};
@@ -44,6 +46,8 @@ pub struct Ui {
     quiet: bool,
     verbosity: u8,
     state: Cell<Out>,
+    /// When talk is JSON: what dates it.
+    dates: Cell<Option<fn() -> Timestamp>>,
 }
 
 /// How a stream is drawn upon.
@@ -72,6 +76,7 @@ impl Ui {
             quiet: global.quiet,
             verbosity: global.verbose,
             state: Cell::new(Out::Open),
+            dates: Cell::new(None),
         }
     }
 
@@ -115,28 +120,61 @@ impl Ui {
         }
     }
 
+    /// Makes all talk lines of JSON from now on, for programs that read logs; `now` dates them.
+    pub fn talk_in_json(&self, now: fn() -> Timestamp) {
+        self.dates.set(Some(now));
+    }
+
+    /// Writes a line of JSON to standard error: when, how bad it is, what, and whatever belongs to it.
+    pub fn document(&self, at: Timestamp, level: &str, message: &str, more: Map<String, Value>) {
+        let mut line = Map::new();
+        line.insert("time".to_owned(), json!(at.to_string()));
+        line.insert("level".to_owned(), json!(level));
+        line.insert("message".to_owned(), json!(message));
+        line.extend(more);
+        self.say_even_if_quiet(&format!("{}\n", Value::Object(line)));
+    }
+
     /// Tells people something; not under `-q`.
     pub fn say(&self, text: impl Display) {
-        if !self.quiet {
+        if self.quiet {
+            return;
+        }
+        if let Some(now) = self.dates.get() {
+            self.document(now(), "info", &text.to_string(), Map::new());
+        } else {
             self.say_even_if_quiet(&format!("{text}\n"));
         }
     }
 
     /// Tells people something that only those want who ask for it by `-v`.
     pub fn detail(&self, text: impl Display) {
-        if self.verbosity > 0 && !self.quiet {
+        if self.verbosity == 0 || self.quiet {
+            return;
+        }
+        if let Some(now) = self.dates.get() {
+            self.document(now(), "debug", &text.to_string(), Map::new());
+        } else {
             self.say_even_if_quiet(&format!("{}\n", self.err_paint(Tone::Faint, &text.to_string())));
         }
     }
 
     /// Warns people, also under `-q`. What a terminal would obey is escaped.
     pub fn warn(&self, text: impl Display) {
+        if let Some(now) = self.dates.get() {
+            self.document(now(), "warn", &text.to_string(), Map::new());
+            return;
+        }
         let text = escape_lines_for_terminal(&text.to_string()).into_owned();
         self.say_even_if_quiet(&format!("{} {text}\n", self.err_paint(Tone::Doubtful, "warning:")));
     }
 
     /// Shows what a command failed with, also under `-q`.
     pub fn error(&self, error: &CliError) {
+        if let Some(now) = self.dates.get() {
+            self.document(now(), "error", &error.to_string(), error.parts());
+            return;
+        }
         let mut text = render::text(error.diagnostics(), self.drawing());
         if !text.is_empty() {
             text.push('\n');

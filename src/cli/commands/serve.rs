@@ -96,6 +96,9 @@ pub struct ServeArgs {
 
 /// Listens until it is told to end.
 pub(super) fn run(args: &ServeArgs, context: &Context) -> Result<Exit, CliError> {
+    if args.log_format == LogFormat::Json {
+        context.ui.talk_in_json(|| workbench::clock().now());
+    }
     let (metrics, clock) = (Arc::new(Metrics::default()), workbench::clock());
     let loaded = Loaded::read(args, context, &metrics)?;
     let store = workbench::open_watched(context, &loaded.settings, Access::Write, Some(metrics.clone()))?;
@@ -409,8 +412,8 @@ impl Serving<'_> {
             }
             Err(error) => {
                 let why = error.in_one_line();
-                self.context.ui.error(&error);
-                self.say(log, Level::Warn, &format!("{by}: not reloaded, what was in force stays so: {why}"));
+                let told = format!("{by}: not reloaded, what was in force stays so: {why}");
+                log.refused(self.clock.now(), &told, &error);
                 Err(format!("{why}; nothing was changed"))
             }
         }

@@ -419,6 +419,37 @@ fn a_reload_is_all_or_nothing() {
 }
 
 #[test]
+fn a_log_for_programs_is_one_document_a_line_whatever_happens() {
+    let lab = Lab::alone();
+    lab.playbook("fix", &playbook("echo one >> out"));
+    let mut served = Served::start(&lab, "--log-format json");
+    served.deliver(&webhook(&[("x", "firing")]));
+    wait_until("it is worked on", || lab.lines("out") == ["one"]);
+    lab.write("playbooks/bad.yaml", "version: 1\nname: bad\nmatcher: [alertname = A]\nstep: []\n");
+    assert_eq!(served.ask("POST", "/-/reload", "", b"").0, 500);
+    served.end("TERM");
+    let documents = |text: &str| -> Vec<Value> {
+        let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        text.lines().map(read).collect()
+    };
+    let lines = documents(&lab.read("serve.log"));
+    for line in &lines {
+        assert!(line["time"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{line}");
+        assert!(line["level"].is_string() && line["message"].is_string(), "{line}");
+    }
+    assert!(lines[0]["message"].as_str().unwrap().starts_with("store: "), "{}", lines[0]);
+    let refused = lines.iter().find(|line| line["problems"].is_array()).unwrap();
+    let first = &refused["problems"][0];
+    assert_eq!((&first["code"], &first["place"]["line"]), (&json!("unknown-key"), &json!(3)), "{refused}");
+    assert!(refused["message"].as_str().unwrap().contains("not reloaded"), "{refused}");
+    // Also what it ends with.
+    let ended = lab.run("serve --log-format json").code(2);
+    let lines = documents(&ended.stderr);
+    assert_eq!((lines.len(), &lines[0]["level"]), (1, &json!("error")), "{lines:?}");
+    assert_eq!(lines[0]["problems"][0]["code"], "unknown-key");
+}
+
+#[test]
 fn others_are_let_in_by_credentials_only() {
     let lab = Lab::alone();
     lab.playbook("fix", &playbook("echo fixed >> out"));
