@@ -101,18 +101,25 @@ pub(super) async fn receive(
     let response = match app.in_force().auth.sender(&headers, &client) {
         Sender::Unknown => {
             app.metrics.delivery("unauthorized");
-            unauthorized(&app)
+            unauthorized(&app, Some(&client))
         }
-        sender => take_in(&app, &sender, &headers, body).await,
+        sender => take_in(&app, &sender, &client, &headers, body).await,
     };
     app.metrics.delivery_took(app.clock.now().duration_since(began).as_secs_f64());
     response
 }
 
-async fn take_in(app: &App, sender: &Sender, headers: &HeaderMap, body: HttpBody) -> Response {
+async fn take_in(
+    app: &App,
+    sender: &Sender,
+    client: &Client,
+    headers: &HeaderMap,
+    body: HttpBody,
+) -> Response {
     let Some(unpack) = Unpack::of(headers) else {
         app.metrics.delivery("rejected");
         let error = "send the body as it is, or as gzip: nothing here decodes its encoding";
+        tell_refused(app, client, error);
         return answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, &json!({"error": error}));
     };
     let mut start = Vec::new();
@@ -120,6 +127,7 @@ async fn take_in(app: &App, sender: &Sender, headers: &HeaderMap, body: HttpBody
     let read = timeout(app.options.body_timeout, reading.read(body, &mut start)).await;
     let refuse = |status: StatusCode, result: &'static str, reason: String| {
         app.metrics.delivery(result);
+        tell_refused(app, client, &reason);
         app.rejected.keep(Rejected {
             at: app.clock.now(),
             reason: reason.clone(),
@@ -131,7 +139,7 @@ async fn take_in(app: &App, sender: &Sender, headers: &HeaderMap, body: HttpBody
         Ok(Ok(read)) => read,
         Ok(Err(Unread::Unknown)) => {
             app.metrics.delivery("unauthorized");
-            return unauthorized(app);
+            return unauthorized(app, Some(client));
         }
         Ok(Err(Unread::TooLarge)) => {
             let reason = format!("the body has more than {} bytes", app.options.max_body);
@@ -151,6 +159,12 @@ async fn take_in(app: &App, sender: &Sender, headers: &HeaderMap, body: HttpBody
     // The room is given back when the delivery is in the store.
     let Read { intake, _room } = read;
     deliver(app, intake).await
+}
+
+/// Leaves a line in the log: after 4xx a sender forgets what it sent.
+fn tell_refused(app: &App, client: &Client, why: &str) {
+    let from = client.address.ip();
+    app.service.engine().notice(&format!("a delivery from {from} was refused, and is lost: {why}"));
 }
 
 async fn deliver(app: &App, mut intake: Intake) -> Response {

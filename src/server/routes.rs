@@ -148,13 +148,13 @@ impl App {
 
 /// Lets only those through who are known.
 async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let Some(client) = request.extensions().get::<Client>() else { return unauthorized(&app) };
+    let Some(client) = request.extensions().get::<Client>() else { return unauthorized(&app, None) };
     match app.in_force().auth.sender(request.headers(), client) {
         sender @ (Sender::Known(_) | Sender::Anybody) => {
             request.extensions_mut().insert(sender);
             next.run(request).await
         }
-        Sender::Signs | Sender::Unknown => unauthorized(&app),
+        Sender::Signs | Sender::Unknown => unauthorized(&app, Some(client)),
     }
 }
 
@@ -242,7 +242,13 @@ async fn not_so() -> Response {
     answer(StatusCode::METHOD_NOT_ALLOWED, &json!({"error": "this path takes another method"}))
 }
 
-pub(super) fn unauthorized(app: &App) -> Response {
+/// Refuses who has not shown who they are; a line in the log tells of it. What they asked for is not in it: it is the
+/// same trouble whatever it was.
+pub(super) fn unauthorized(app: &App, client: Option<&Client>) -> Response {
+    let from = client.map_or_else(String::new, |client| format!(" from {}", client.address.ip()));
+    app.service
+        .engine()
+        .notice(&format!("a request{from} was refused: its credentials are missing or wrong"));
     let mut response = answer(StatusCode::UNAUTHORIZED, &json!({"error": "credentials are needed"}));
     let challenge = HeaderValue::from_static(app.in_force().auth.challenge());
     response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);

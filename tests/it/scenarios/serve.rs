@@ -275,6 +275,40 @@ fn what_is_not_understood_is_answered_with_the_reason_and_starts_nothing() {
 }
 
 #[test]
+fn what_is_refused_leaves_a_line_in_the_log_and_the_same_trouble_one() {
+    let lab = Lab::alone();
+    lab.playbook("fix", &playbook("echo fixed >> out"));
+    lab.write("token", "t0ken\n");
+    lab.configure("server: {max_body: 4096, auth: [{bearer: {file: token}}]}\n");
+    let served = Served::start(&lab, "");
+    let known = "authorization: Bearer t0ken\r\n";
+    let large = [b' '; 5_000];
+    for _ in 0..3 {
+        assert_eq!(served.ask("POST", "/webhook", known, b"{\"no\": \"alerts\"}").0, 400);
+        assert_eq!(served.ask("POST", "/webhook", known, &large).0, 413);
+        assert_eq!(served.ask("POST", "/webhook", &format!("{known}content-encoding: br\r\n"), b"x").0, 415);
+        assert_eq!(served.ask("POST", "/webhook", "authorization: Bearer wr0ng\r\n", b"[]").0, 401);
+        assert_eq!(served.ask("GET", "/api/v1/runs", "", b"").0, 401);
+    }
+    let lines = || -> Vec<String> {
+        let refused = |line: &&str| line.contains(" was refused");
+        lab.read("serve.log").lines().filter(refused).map(str::to_owned).collect()
+    };
+    wait_until("all are told", || lines().len() >= 4);
+    let lines = lines();
+    for part in [
+        "warn a delivery from 127.0.0.1 was refused, and is lost: ",
+        "has more than 4096 bytes",
+        "nothing here decodes its encoding",
+        "warn a request from 127.0.0.1 was refused: its credentials are missing or wrong",
+    ] {
+        assert!(lines.iter().any(|line| line.contains(part)), "{part}: {lines:?}");
+    }
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert!(!lab.read("serve.log").contains("wr0ng"), "{lines:?}");
+}
+
+#[test]
 fn draining_ends_the_running_step_and_leaves_the_rest_to_the_next_start() {
     let lab = Lab::alone();
     lab.playbook(
