@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::effect::effect_line;
 use super::task::with_answers;
 use crate::engine::RunHeader;
@@ -35,7 +37,9 @@ pub fn event_line(header: &RunHeader, stamped: &Stamped) -> Option<String> {
         }
         RunEvent::AttemptContinued { path, memo, parked: true, for_person: true, .. } => {
             let task = Task::of_memo(memo)?;
-            let until = task.deadline.map_or_else(String::new, |until| format!("; until {}", clock(until)));
+            let until = task
+                .deadline
+                .map_or_else(String::new, |until| format!("; until {}", clock(until, stamped.at)));
             match task.escalated_at {
                 Some(_) => format!("{path}: nobody decided; asks {} now{until}", task.whom()),
                 None => format!("{path}: asks {}: {}{until}", task.whom(), task.prompt),
@@ -45,11 +49,11 @@ pub fn event_line(header: &RunHeader, stamped: &Stamped) -> Option<String> {
             format!("{path}: asks again, because what {before} does is not what was approved: {reason}")
         }
         RunEvent::AttemptContinued { path, parked: true, parked_until: Some(until), .. } => {
-            format!("{path}: waits, looks again at {}", clock(*until))
+            format!("{path}: waits, looks again at {}", clock(*until, stamped.at))
         }
         RunEvent::RetryScheduled { path, attempt, due } => {
             let failed = attempt.saturating_sub(1);
-            format!("{path}: attempt {failed} failed, tries again at {}", clock(*due))
+            format!("{path}: attempt {failed} failed, tries again at {}", clock(*due, stamped.at))
         }
         RunEvent::StepFinished { path, outcome } => match outcome {
             Outcome::Succeeded => format!("{path}: succeeded"),
@@ -129,6 +133,23 @@ fn mute_line(hold: &Hold) -> &'static str {
     }
 }
 
-fn clock(at: jiff::Timestamp) -> String {
-    at.strftime("%H:%M:%SZ").to_string()
+/// Says when, to the second; with the day when it is not that of `said_at`.
+fn clock(at: Timestamp, said_at: Timestamp) -> String {
+    let day = |of: Timestamp| of.strftime("%Y-%m-%d").to_string();
+    let form = if day(at) == day(said_at) { "%H:%M:%SZ" } else { "%Y-%m-%d %H:%M:%SZ" };
+    at.strftime(form).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_day_is_said_with_its_date() {
+        let said_at = "2026-12-01T14:10:03Z".parse().unwrap();
+        let says = |at: &str| clock(at.parse().unwrap(), said_at);
+        assert_eq!(says("2026-12-01T23:59:59Z"), "23:59:59Z");
+        assert_eq!(says("2026-12-02T14:10:03Z"), "2026-12-02 14:10:03Z");
+        assert_eq!(says("2027-12-01T14:10:03Z"), "2027-12-01 14:10:03Z");
+    }
 }

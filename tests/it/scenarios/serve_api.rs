@@ -193,6 +193,10 @@ fn the_second_of_two_sees_what_the_first_answered_and_need_not_say_it_again() {
     has(&page, "carl has answered 3");
     has(&page, "<option selected>b 1</option>");
     let told = "approved by carl (api of bot) with count=3, zone=\"b 1\": after deploy";
+    let asked = lab.run(&format!("tasks show {run} -o json")).json();
+    let until: jiff::Timestamp = asked["deadline"].as_str().unwrap().parse().unwrap();
+    let until = until.strftime("; until %Y-%m-%d %H:%M:%SZ").to_string();
+    lab.run(&format!("runs show {run}")).prints(&until);
     wait_until("the run has heard it", || lab.run(&format!("runs show {run}")).stdout.contains(told));
     lab.run(&format!("tasks show {run}")).code(0).prints("with count=3, zone=\"b 1\": after deploy");
 
