@@ -233,8 +233,8 @@ async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.text()).into_response()
 }
 
-async fn nothing_here() -> Response {
-    let hint = "send webhooks to POST /webhook";
+async fn nothing_here(State(app): State<Arc<App>>) -> Response {
+    let hint = format!("send webhooks to POST {}/webhook", app.options.prefix);
     answer(StatusCode::NOT_FOUND, &json!({"error": "there is nothing here", "hint": hint}))
 }
 

@@ -545,6 +545,8 @@ fn runs_are_listed_shown_and_cancelled_over_http() {
     assert_eq!(shown["journal"][0]["seq"], 1);
     assert_eq!(served.get("/amflow/api/v1/runs?nonsense=1").0, 400);
     assert_eq!(served.get("/amflow/api/v1/runs/none").0, 404);
+    let (status, text) = served.ask("POST", "/webhook", "", b"[]");
+    assert!(status == 404 && text.contains("send webhooks to POST /amflow/webhook"), "{status} {text}");
     assert_eq!(served.ask("POST", &format!("/amflow/api/v1/runs/{run}/cancel"), "", b"").0, 202);
     wait_until("it is cancelled", || lab.only_run()["status"] == "cancelled");
 }
