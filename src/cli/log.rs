@@ -90,6 +90,10 @@ impl Reporter for LogReporter {
     fn notice(&self, text: &str) {
         self.line(self.clock.now(), Level::Warn, None, text.to_owned());
     }
+
+    fn remark(&self, text: &str) {
+        self.line(self.clock.now(), Level::Info, None, text.to_owned());
+    }
 }
 
 /// The same trouble is told once in so many seconds.

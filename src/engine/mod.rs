@@ -137,6 +137,11 @@ impl Engine {
         self.reporter.notice(text);
     }
 
+    /// Tells people something that is no event, and as it should be.
+    pub fn remark(&self, text: &str) {
+        self.reporter.remark(text);
+    }
+
     /// Returns by what the engine was asked to stop, if it was.
     pub fn stopped_by(&self) -> Option<String> {
         self.stop.asked()

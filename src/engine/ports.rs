@@ -94,6 +94,10 @@ pub trait Reporter: Send + Sync {
     fn ended(&self, _end: &super::RunEnd) {}
     /// Something for people that is no event: a lost lease, a peer that does not answer.
     fn notice(&self, text: &str);
+    /// The same, when it is as it should be and nobody has to look.
+    fn remark(&self, text: &str) {
+        self.notice(text);
+    }
 }
 
 /// What listings and reporters show of a run without its journal.

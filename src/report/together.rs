@@ -24,4 +24,8 @@ impl Reporter for Together {
     fn notice(&self, text: &str) {
         self.0.iter().for_each(|one| one.notice(text));
     }
+
+    fn remark(&self, text: &str) {
+        self.0.iter().for_each(|one| one.remark(text));
+    }
 }

@@ -22,7 +22,7 @@ use super::options::ServerOptions;
 use super::rate::Rates;
 use super::receiver::{Inspection, receive};
 use super::room::Room;
-use super::tls::Tls;
+use super::tls::{Renewed, Tls};
 use super::{api, page, people};
 use crate::engine::{Clock, RunFilter, Service};
 use crate::model::People;
@@ -93,8 +93,13 @@ impl App {
     }
 
     pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
-        let notice = |text: &str| self.service.engine().notice(text);
-        self.in_force().tls.as_ref().map(|tls| tls.current(self.clock.now(), notice))
+        let tell = |changed: Renewed| match changed {
+            Ok(()) => self.service.engine().remark("certificate and key were read again"),
+            Err(error) => self.service.engine().notice(&format!(
+                "the changed certificate is not used, the one before stays in force: {error}"
+            )),
+        };
+        self.in_force().tls.as_ref().map(|tls| tls.current(self.clock.now(), tell))
     }
 
     /// Returns whether anybody on this machine may do everything.

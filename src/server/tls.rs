@@ -50,6 +50,9 @@ struct Kept {
 /// What shows that a file is another one: inode, size, time.
 type Stamp = Vec<Option<(u64, u64, i64, i64)>>;
 
+/// What became of files that have changed: they are in force, or cannot be.
+pub(super) type Renewed = Result<(), TlsError>;
+
 impl Tls {
     /// Reads the files of a server's TLS.
     ///
@@ -62,9 +65,9 @@ impl Tls {
         Ok(Tls { files: files.clone(), kept: Mutex::new(kept) })
     }
 
-    /// Returns what holds now. When files have changed and cannot be used, what held before goes on to, and
-    /// `tell` is told once.
-    pub(super) fn current(&self, now: Timestamp, tell: impl FnOnce(&str)) -> Arc<ServerConfig> {
+    /// Returns what holds now. When files have changed `tell` is told once; when they cannot be used, what held
+    /// before goes on to.
+    pub(super) fn current(&self, now: Timestamp, tell: impl FnOnce(Renewed)) -> Arc<ServerConfig> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         // Also when the clock was set back.
         if now.duration_since(kept.looked).abs() < LOOK {
@@ -77,13 +80,9 @@ impl Tls {
             match read(&self.files) {
                 Ok(config) => {
                     kept.config = config;
-                    tell("certificate and key were read again");
+                    tell(Ok(()));
                 }
-                Err(error) => {
-                    tell(&format!(
-                        "the changed certificate is not used, the one before stays in force: {error}"
-                    ));
-                }
+                Err(error) => tell(Err(error)),
             }
         }
         Arc::clone(&kept.config)

@@ -123,6 +123,9 @@ fn a_renewed_certificate_counts_without_a_restart_and_a_broken_one_does_not() {
         post(&served, &client, "renewed.example.com", "") == 200
             && post(&served, &client, "localhost", "") == 0
     });
+    wait_until("it says that, and that nobody has to look", || {
+        lab.read("serve.log").contains("Z info certificate and key were read again")
+    });
 }
 
 #[test]
