@@ -72,7 +72,7 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub store: StoreArgs,
     /// Address with port to listen on; may be repeated [default: the configuration's, 127.0.0.1:9096]
-    #[arg(long = "web.listen-address", id = "listen", value_name = "ADDRESS", help_heading = "Server")]
+    #[arg(long = "web.listen-address", id = "listen", value_name = "ADDRESS", value_parser = address, help_heading = "Server")]
     pub listen: Vec<SocketAddr>,
     /// Path before all others, such as /amflow [default: the configuration's, /]
     #[arg(long = "web.route-prefix", id = "route_prefix", value_name = "PATH", value_hint = ValueHint::Other, help_heading = "Server")]
@@ -241,6 +241,12 @@ impl Loaded {
         let scope_of = Box::new(move |origin| scopes.of(origin));
         Ok(InForce { auth, tls, scope_of, people, links: Some(links) })
     }
+}
+
+/// Reads an address to listen on.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "it is not an address with a port: write it as 127.0.0.1:9096 or [::1]:9096".to_owned())
 }
 
 fn duration(flag: &str, text: &str) -> Result<Duration, CliError> {

@@ -491,6 +491,10 @@ fn others_are_let_in_by_credentials_only() {
         .code(2)
         .says("everybody would be let in")
         .says("server.auth");
+    lab.run("serve --web.listen-address localhost:9096").code(2).says("write it as 127.0.0.1:9096");
+    lab.run("serve --web.route-prefix amflow/").code(2).says("write it as /amflow");
+    lab.configure("server: {listen: ['localhost:9096'], route_prefix: amflow/}\n");
+    lab.run("serve").code(2).says("write it as `127.0.0.1:9096`").says("write it as `/amflow`");
     lab.configure("server: {listen: ['0.0.0.0:9096']}\n");
     lab.run("serve").code(2).says("amflow.yaml:").says("everybody would be let in");
     lab.configure("server: {auth: [{bearer: {file: missing}}]}\n");
