@@ -87,7 +87,9 @@ impl Outcome {
             Outcome::TimedOut { limit_ms } => format!("no end within {}", Milliseconds(*limit_ms)),
             Outcome::Cancelled => "the run was cancelled".to_owned(),
             Outcome::Rejected { by } => format!("rejected by {by}"),
-            Outcome::Lost => "lost: begun, and its end is unknown because the process was killed".to_owned(),
+            Outcome::Lost => {
+                "lost: begun, and its end is unknown because amflow ended before it did".to_owned()
+            }
         }
     }
 }

@@ -206,7 +206,7 @@ fn a_run_that_was_killed_goes_on_in_its_trace() {
             "  first",
             "    attempt 1",
             "  again",
-            "    attempt 1 ERROR lost: begun, and its end is unknown because the process was killed",
+            "    attempt 1 ERROR lost: begun, and its end is unknown because amflow ended before it did",
             "    attempt 2",
             "  last",
             "    attempt 1",
