@@ -36,7 +36,8 @@ pub(crate) fn seeds(_: &Path) -> Vec<Vec<u8>> {
         "/../x",
         "//webhook",
     ] {
-        requests.push(format!("GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").into());
+        requests
+            .push(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").into());
     }
     let basic = STANDARD.encode("ann:wrong");
     for (target, headers, body) in [
@@ -60,16 +61,16 @@ pub(crate) fn seeds(_: &Path) -> Vec<Vec<u8>> {
     ] {
         let length = body.len();
         requests.push(
-            format!("POST {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}").into(),
+            format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}").into(),
         );
     }
-    requests.push(format!("POST /webhook HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len()).into());
+    requests.push(format!("POST /webhook HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len()).into());
     requests.push(b"DELETE /api/v1/pause HTTP/1.0\r\n\r\nGET / HTTP/1.1\r\n\r\n".to_vec());
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(BODY.as_bytes()).expect("it is compressed");
     let body = gzip.finish().expect("it is compressed");
     let head = format!(
-        "POST /webhook HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        "POST /webhook HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     requests.push([head.into_bytes(), body].concat());
@@ -99,7 +100,8 @@ pub(crate) fn check(data: &[u8]) {
         let open: [&[u8]; 3] = [b"/-/healthy", b"/-/ready", b"/tasks/style.css"];
         let is_open = open.into_iter().any(is_for_everybody);
         assert!(!is_guarded || is_open || status >= 400, "nobody has shown a credential: {}", about());
-        let healthy = world.send(&[b"GET /-/healthy HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n"]).await;
+        let healthy =
+            world.send(&[b"GET /-/healthy HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"]).await;
         assert_eq!(healthy.status(), Some(200));
     });
 }

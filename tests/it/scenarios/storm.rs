@@ -31,7 +31,8 @@ impl Client {
     }
 
     fn post(&mut self, body: &[u8]) -> (u16, String) {
-        let head = format!("POST /webhook HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head =
+            format!("POST /webhook HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", body.len());
         let stream = self.stream.get_mut();
         stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).unwrap();
         let (mut status, mut length) = (0, 0);
