@@ -50,9 +50,11 @@ pub(crate) fn check(data: &[u8]) {
             assert_eq!(pattern.matches_empty(), pattern.is_match(""), "{pattern:?}");
             let is_match = pattern.is_match(text);
             // The same pattern, written so that it is no list of plain texts.
-            let group = format!("(?:{})", texts[0]);
-            let again = Pattern::new(&group).unwrap_or_else(|error| panic!("{group}: {error}"));
-            assert_eq!(again.is_match(text), is_match, "{pattern:?} of {text:?}");
+            if is_whole(&texts[0]) {
+                let group = format!("(?:{})", texts[0]);
+                let again = Pattern::new(&group).unwrap_or_else(|error| panic!("{group}: {error}"));
+                assert_eq!(again.is_match(text), is_match, "{pattern:?} of {text:?}");
+            }
             if let Some(plain) = pattern.plain_texts() {
                 assert_eq!(is_match, plain.iter().any(|plain| plain == text));
             }
@@ -62,6 +64,17 @@ pub(crate) fn check(data: &[u8]) {
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
+}
+
+/// Returns whether a pattern is one by itself: what closes the group that Alertmanager puts around it, or quotes its
+/// end, is one only there.
+fn is_whole(pattern: &str) -> bool {
+    let mut open = 0_i32;
+    let closes = |c: char| {
+        open += i32::from(c == '(') - i32::from(c == ')');
+        open < 0
+    };
+    !pattern.contains("\\Q") && !pattern.chars().any(closes)
 }
 
 /// A regular expression of which all is known.
