@@ -116,8 +116,10 @@ impl Escape {
 #[derive(Default)]
 struct Lexer {
     state: State,
-    /// The last two characters outside of strings that are no white space.
-    before: [char; 2],
+    /// The last character outside of strings.
+    last: char,
+    /// Whether `=~` or `!~` stands before what comes next; white space and comments may be between.
+    is_matching: bool,
     places: Vec<Place>,
     refusals: Vec<Refusal>,
 }
@@ -134,16 +136,17 @@ impl Lexer {
                         quote: character,
                         written: character.to_string(),
                         holes: Vec::new(),
-                        is_pattern: matches!(self.before, ['=' | '!', '~']),
+                        is_pattern: self.is_matching,
                         escape: Escape::No,
                     }),
                     '`' => State::Raw,
                     '#' => State::Comment,
                     _ => State::Code,
                 };
-                if !character.is_whitespace() {
-                    self.before = [self.before[1], character];
+                if !character.is_whitespace() && character != '#' {
+                    self.is_matching = character == '~' && matches!(self.last, '=' | '!');
                 }
+                self.last = character;
             }
             State::String(text) => {
                 // What follows a value may repeat it: as a whole, not its last character.
@@ -161,7 +164,8 @@ impl Lexer {
                 }
             }
             State::Raw if character == '`' => self.state = State::Code,
-            State::Comment if character == '\n' => self.state = State::Code,
+            // As Prometheus reads them, either ends it.
+            State::Comment if matches!(character, '\n' | '\r') => self.state = State::Code,
             State::Raw | State::Comment => {}
         }
     }
@@ -169,7 +173,7 @@ impl Lexer {
     fn hole(&mut self, range: Range<usize>) {
         let (place, refusal) = match &mut self.state {
             State::Code => {
-                self.before = [self.before[1], 'x'];
+                (self.last, self.is_matching) = ('x', false);
                 (Place::Bare, None)
             }
             State::Raw => (

@@ -18,6 +18,7 @@ const WRITTEN: &[&str] = &[
     "x{a=`{{ x }}`}",
     "x # {{ x }}",
     "a =~\n\"{{ x }}\"",
+    "x{a =~ # b\n\"{{ x }}.*\"}",
 ];
 
 pub(crate) fn seeds(_: &Path) -> Vec<Vec<u8>> {
@@ -77,12 +78,13 @@ fn read(query: &str) -> Vec<Part> {
     while let Some(c) = rest.chars().next() {
         let after = &rest[c.len_utf8()..];
         match c {
-            '#' => rest = after.find('\n').map_or("", |end| &after[end..]),
+            '#' => rest = after.find(['\n', '\r']).map_or("", |end| &after[end..]),
             '"' | '\'' | '`' => {
                 let length = end_of(after, c);
                 let written = &after[..length];
                 rest = after.get(length + 1..).unwrap_or_default();
-                let before: String = code.chars().filter(|c| !c.is_whitespace()).collect();
+                // What is between the two characters makes no operator of them, and Prometheus refuses `~` alone.
+                let before = code.trim_end();
                 let is_pattern = before.ends_with("=~") || before.ends_with("!~");
                 parts.push(Part::Code(std::mem::take(&mut code)));
                 let text = if c == '`' { Some(written.to_owned()) } else { unquoted(written) };
