@@ -202,7 +202,13 @@ mod tests {
 
     #[test]
     fn endless_work_ends_with_an_error() {
-        for source in ["\"x\" * 1000000000", "range(100000000) | list | length"] {
+        for source in [
+            "\"x\" * 1000000000",
+            "range(100000000) | list | length",
+            "\"a\\nb\" | indent(1000000000)",
+            "\"a\" | indent(width=1000000000)",
+            "\"a\" | indent(9000000, true)",
+        ] {
             assert!(truth(source).is_err(), "{source}");
         }
     }

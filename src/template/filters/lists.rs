@@ -1,7 +1,7 @@
 //! Filters on lists and maps.
 
 use minijinja::value::ValueKind;
-use minijinja::{Error, ErrorKind, Value};
+use minijinja::{Error, ErrorKind, State, Value};
 
 /// `[1, 2] | join(",")`.
 pub(super) fn join(list: &Value, between: Option<&str>) -> Result<String, Error> {
@@ -36,6 +36,13 @@ pub(super) fn keys(map: &Value) -> Result<Vec<Value>, Error> {
 pub(super) fn values(map: &Value) -> Result<Vec<Value>, Error> {
     only_map(map)?;
     map.try_iter()?.map(|key| map.get_item(&key)).collect()
+}
+
+/// `range(3) | last`: what has to be walked for it is walked while the engine counts the work.
+pub(super) fn last(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    let list =
+        if value.kind() == ValueKind::Iterable { minijinja::filters::list(state, value)? } else { value };
+    minijinja::filters::last(list)
 }
 
 /// `"" is empty`.

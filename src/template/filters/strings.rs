@@ -1,6 +1,6 @@
 //! Filters on texts.
 
-use minijinja::value::{StringInput, ValueKind};
+use minijinja::value::{Kwargs, StringInput, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
 
 /// `"a.b" | replace(".", "-")`.
@@ -11,6 +11,27 @@ pub(super) fn replace(text: &str, from: &str, to: &str) -> Result<String, Error>
         return Err(Error::new(ErrorKind::InvalidOperation, "the text would grow too long"));
     }
     Ok(text.replace(from, to))
+}
+
+/// `"a\nb" | indent(2)`, and so the first line and empty ones: `indent(2, true, true)`, `indent(width=2, first=true)`.
+pub(super) fn indent(
+    text: StringInput<'_>,
+    width: Option<usize>,
+    first: Option<bool>,
+    blank: Option<bool>,
+    names: Kwargs,
+) -> Result<Value, Error> {
+    let width = match width {
+        Some(width) => width,
+        None => names.get::<Option<usize>>("width")?.unwrap_or(4),
+    };
+    let lines = text.as_str().split('\n').count();
+    let grown = text.as_str().len().saturating_add(lines.saturating_mul(width));
+    // The engine makes the spaces first, and counts them as work only when they are there.
+    if grown > super::super::outline::LONGEST_OUTPUT {
+        return Err(Error::new(ErrorKind::InvalidOperation, "the text would grow too long"));
+    }
+    minijinja::filters::indent(text, Some(width), first, blank, names)
 }
 
 /// `"a,b" | split(",")`, `"a b" | split`.
