@@ -159,9 +159,9 @@ fn reached<'f>(name: &'f str, ways: &Ways<'f>) -> BTreeSet<&'f str> {
     reached
 }
 
-/// Tells whether a name is that of a variable, and not of a file, a pipe or a function.
+/// Tells whether a name is that of a variable, and not of a file, a pipe or a function; nor none at all, as in `${~a}`.
 fn is_variable(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'@')
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'@')
 }
 
 /// How a variable, a file or a pipe is called in messages.
