@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use amflow::model::payload::{PayloadError, PayloadReader, Place, RawAlert, ReadStats, read_alerts};
-use amflow::model::{Alert, Labels};
+use amflow::model::{Alert, AlertStatus, Labels};
 use jiff::Timestamp;
 
 use super::input::{Dice, files};
@@ -92,5 +92,11 @@ fn is_written_and_read_again(alerts: &[Alert]) {
     let kept: Vec<Alert> = serde_json::from_slice(&text).expect("what is kept is read again");
     assert_eq!(kept, alerts);
     let (delivered, stats) = read_alerts("again", &text, now()).expect("what is written is alerts");
-    assert_eq!((delivered.as_slice(), stats.bad_count), (alerts, 0));
+    // API v2 says of an alert that has not ended whether it is muted, and leaves it to its end whether it still fires: a
+    // webhook's word that it fires, though its end is past, is kept and not delivered.
+    let judged = |alert: &Alert| match alert.status {
+        AlertStatus::Firing => Alert { status: AlertStatus::by_end(alert.ends_at, now()), ..alert.clone() },
+        AlertStatus::Resolved => alert.clone(),
+    };
+    assert_eq!((delivered, stats.bad_count), (alerts.iter().map(judged).collect(), 0));
 }

@@ -162,6 +162,11 @@ fn kinds(flags: &Flags) -> Vec<&FlagsItemKind> {
 /// Sees that a pattern is the one with the word, but that it has the letters of the value where that has those of the word.
 pub(crate) fn is_literal(pattern: &str, worded: &str, value: &str, about: &str) {
     let letters = |text: &str| text.chars().map(letter).collect::<String>();
+    // What the regex crate does not know has no values in it: `{a}` is plain text to Alertmanager and Prometheus alone.
+    if shape(worded).is_none() && !worded.contains(WORD) {
+        assert_eq!(pattern, worded, "{about}");
+        return;
+    }
     let worded = shape(worded).unwrap_or_else(|| panic!("{about}: {worded:?} is not known well"));
     let pattern = shape(pattern).unwrap_or_else(|| panic!("{about}: {pattern:?} is not known well"));
     assert_eq!(pattern, worded.replace(&letters(WORD), &letters(value)), "{about}");

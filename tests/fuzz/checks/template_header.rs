@@ -38,10 +38,10 @@ pub(crate) fn check(data: &[u8]) {
         assert_eq!(header, case.with(&case.value), "{about}");
         // Receivers drop white space at both ends: none of it may be the value's.
         let space = [' ', '\t'];
-        let (before, after) =
-            case.source.split_once("{{").map_or((case.source.as_str(), ""), |(before, _)| {
-                (before, case.source.rsplit_once("}}").map_or("", |(_, after)| after))
-            });
+        let Some(((before, _), (_, after))) = case.source.split_once("{{").zip(case.source.rsplit_once("}}"))
+        else {
+            return;
+        };
         let (lead, trail) = (
             header.len() - header.trim_start_matches(space).len(),
             header.len() - header.trim_end_matches(space).len(),
