@@ -311,6 +311,7 @@ mod tests {
         alert.status = AlertStatus::Resolved;
         alert.silenced_by.push("s".to_owned());
         alert.values.insert("A".to_owned(), 93.5);
+        alert.values.insert("B".to_owned(), 555_555_555_556_555.56);
         alert.links.insert("panel".to_owned(), "http://grafana.example/p".to_owned());
         let again: Alert = serde_json::from_str(&serde_json::to_string(&alert).unwrap()).unwrap();
         assert_eq!(again, alert);

@@ -229,6 +229,15 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_written_as_they_were_read() {
+        for number in ["555555555556555.5", "555555555556555.56", "0.1", "1.7976931348623157e308", "5e-324"] {
+            let rendered =
+                JsonTemplate::compile(number).expect("compiles").render(&scope()).expect("renders");
+            assert_eq!(rendered.to_string(), number.replace("e308", "e+308"));
+        }
+    }
+
+    #[test]
     fn problems_carry_their_pointer() {
         let problems = JsonTemplate::compile_value(&json!({"a/b": [1, "{{ n | }}"], "{{ n }}": 1}))
             .expect_err("two problems");
