@@ -228,12 +228,22 @@ async fn an_alert_that_is_posted_inhibits_exactly_its_target() {
     let beside = LabelSet::from([("alertname", "A"), ("instance", "y")]);
     let source = posted(target.clone().with("amflow_state", "running").with("amflow_run", "1"));
     post(&cluster, &[posted(target.clone()), posted(beside), source.clone()]).await;
+    await_muted(&cluster, std::slice::from_ref(&target)).await;
+    post(&cluster, &[PostableAlert { ends_at: Timestamp::now(), ..source }]).await;
+    await_muted(&cluster, &[]).await;
+}
+
+/// Waits until exactly these are muted: what inhibits learns of an alert a moment after it is listed.
+async fn await_muted(cluster: &Cluster, expected: &[LabelSet]) {
     let muted = |read: ClusterAlerts| -> Vec<LabelSet> {
         read.alerts.into_iter().filter(Alert::is_muted).map(|alert| alert.labels).collect()
     };
-    assert_eq!(muted(alerts(&cluster).await), std::slice::from_ref(&target));
-    post(&cluster, &[PostableAlert { ends_at: Timestamp::now(), ..source }]).await;
-    assert!(muted(alerts(&cluster).await).is_empty());
+    let they_are = async {
+        while muted(alerts(cluster).await) != expected {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(20), they_are).await.is_ok(), "{expected:?}");
 }
 
 #[tokio::test]
