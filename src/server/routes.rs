@@ -173,6 +173,8 @@ async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     }
     if app.is_open() && is_for_another_host(request.headers(), app.options.own_host().as_deref()) {
         let hint = "without credentials only an address, localhost and the host of `server.external_url` are answered";
+        // Alertmanager sends nothing again that was answered so.
+        app.service.engine().notice(&format!("a request that names another host was refused: {hint}"));
         return answer(
             StatusCode::MISDIRECTED_REQUEST,
             &json!({"error": "this request names another host", "hint": hint}),

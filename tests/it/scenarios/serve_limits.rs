@@ -363,6 +363,8 @@ fn a_name_that_a_page_has_lead_to_loopback_is_not_answered() {
             assert_eq!(ask(host, line), "200", "{line} {host}");
         }
     }
+    let log = lab.read("serve.log");
+    assert!(log.contains("warn a request that names another host was refused"), "{log}");
     let known = self::lab("auth: [{bearer: {file: token}}]");
     known.write("token", "t0ken\n");
     let served = Served::start(&known, "");
